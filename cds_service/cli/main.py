@@ -1,0 +1,60 @@
+"""`crs-cds`: the commands. Each is loaded when it is called, so that --help is quick."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from cds_service import __version__
+from cds_service.errors import CdsError
+
+COMMANDS = {
+    "serve": "cds_service.cli.serve:serve",
+    "demo": "cds_service.cli.demo:demo",
+    "grade": "cds_service.cli.grade:grade",
+    "fire": "cds_service.cli.fire:fire",
+    "content": "cds_service.cli.content:content",
+}
+SHORT_HELP = {
+    "serve": "Run the service with the production server.",
+    "demo": "Serve the stories with an embedded FHIR server and show their cards.",
+    "grade": "Grade the patient of a FHIR Bundle.",
+    "fire": "Fire a hook at a service as an EHR would, and show the cards.",
+    "content": "Check the knowledge in cards/.",
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        """The names, in the order a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, _: click.Context, name: str) -> click.Command | None:
+        """The command of a name, None for an unknown one."""
+        if name not in COMMANDS:
+            return None
+        module, _sep, attribute = COMMANDS[name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SHORT_HELP.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="crs-cds")
+def commands() -> None:
+    """CDS Hooks service that grades cytokine release syndrome and offers the protocol's draft orders."""
+
+
+def main() -> None:
+    """Run a command; an error of this service is one plain sentence on standard error and exit status 2."""
+    try:
+        commands(standalone_mode=True)
+    except CdsError as error:
+        click.echo(f"crs-cds: {error.message}", err=True)
+        sys.exit(2)

@@ -1,0 +1,1 @@
+"""Loads cards/ and refuses to go on with faults in it."""

@@ -1,0 +1,78 @@
+"""Checks across files: nothing named that does not exist, nothing needed that is not there."""
+
+from collections.abc import Iterator, Mapping
+
+from jinja2 import Environment, TemplateSyntaxError
+
+from cds_service.crs.protocol import Protocol
+from cds_service.crs.scale import Scale
+from cds_service.crs.sentences import Say
+from cds_service.crs.valuesets import ValueSet
+
+VALUE_SETS = (
+    "temperature",
+    "blood-pressure",
+    "oxygen",
+    "oxygen-devices",
+    "weight",
+    "vasoactives",
+    "therapies",
+    "drugs",
+    "laboratory",
+    "cultures",
+    "scores",
+    "diagnoses",
+    "routes",
+    "culture-results",
+)
+TEMPLATES = ("grade.md.j2", "infection.md.j2", "treatment.md.j2", "ungraded.md.j2")
+
+
+def faults(
+    protocol: Protocol,
+    scale: Scale,
+    value_sets: Mapping[str, ValueSet],
+    sentences: Mapping[str, str],
+    templates: Mapping[str, str],
+) -> Iterator[str]:
+    """Every fault that only shows when files are read together, one sentence each."""
+    yield from (f"codes/: the value set {name!r} is missing" for name in VALUE_SETS if name not in value_sets)
+    yield from _devices(scale, value_sets)
+    yield from _windows(scale, value_sets)
+    yield from _sentences(protocol, scale, sentences)
+    yield from _templates(sentences, templates)
+
+
+def _devices(scale: Scale, value_sets: Mapping[str, ValueSet]) -> Iterator[str]:
+    meanings = value_sets["oxygen-devices"].meanings if "oxygen-devices" in value_sets else ()
+    for meaning in meanings:
+        if meaning.id not in scale.devices:
+            yield f"codes/oxygen-devices.toml: the device {meaning.id!r} has no grade in the scale {scale.id}"
+
+
+def _windows(scale: Scale, value_sets: Mapping[str, ValueSet]) -> Iterator[str]:
+    meanings = value_sets["therapies"].meanings if "therapies" in value_sets else ()
+    for meaning in meanings:
+        if meaning.group not in scale.therapy_windows:
+            yield f"codes/therapies.toml: {meaning.id} names the window {meaning.group!r}, which {scale.id} lacks"
+
+
+def _sentences(protocol: Protocol, scale: Scale, sentences: Mapping[str, str]) -> Iterator[str]:
+    known = {say.value for say in Say}
+    yield from (f"text/sentences.toml: the sentence {key!r} is missing" for key in sorted(known - set(sentences)))
+    yield from (f"text/sentences.toml: nothing says {key!r}" for key in sorted(set(sentences) - known))
+    for grade, step in protocol.steps.items():
+        yield from (f"protocols/: step {grade} names no sentence {key!r}" for key in step.care if key not in known)
+    for window in scale.therapy_windows.values():
+        if window.advice and window.advice not in known:
+            yield f"scales/: the window {window.id} names no sentence {window.advice!r}"
+
+
+def _templates(sentences: Mapping[str, str], templates: Mapping[str, str]) -> Iterator[str]:
+    environment = Environment(autoescape=False)  # noqa: S701 - parsed here, never rendered
+    yield from (f"text/: the template {name} is missing" for name in TEMPLATES if name not in templates)
+    for name, text in (*templates.items(), *sentences.items()):
+        try:
+            environment.parse(text)
+        except TemplateSyntaxError as error:
+            yield f"text/: {name}: line {error.lineno}: {error.message}"

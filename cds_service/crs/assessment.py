@@ -1,0 +1,138 @@
+"""What grading answers: a status, a grade, the findings it rests on, and what is not known."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from cds_service.crs.timeline import Therapy, Unused
+
+
+class Status(StrEnum):
+    """How far the grade can be trusted."""
+
+    GRADED = "graded"
+    PROVISIONAL = "provisional"
+    NO_CRS = "no-crs"
+    NOT_ELIGIBLE = "not-eligible"
+    INDETERMINATE = "indeterminate"
+
+
+class State(StrEnum):
+    """A criterion with three values and one exception (fever, after antipyretic or anticytokine therapy)."""
+
+    MET = "met"
+    NOT_MET = "not-met"
+    UNKNOWN = "unknown"
+    WAIVED = "waived"
+
+
+class Criterion(StrEnum):
+    """The three criteria of ASTCT grading."""
+
+    FEVER = "fever"
+    HYPOTENSION = "hypotension"
+    HYPOXIA = "hypoxia"
+
+
+class EpisodeState(StrEnum):
+    """Where the episode of CRS stands (clinical 4.5)."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    WAIVED = "waived"
+    MASKED_ONSET = "masked-onset"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One reading as it is shown: its resource, what it says, and when it was true."""
+
+    reference: str
+    display: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One criterion: its state, the grade it stands for alone, and the readings it rests on.
+
+    `headline` is what the summary of a card says of it, `rule` what was met in words, `rules` the rule IDs.
+    `missing` is what is not known, `floor` whether that could raise the grade, `doubts` why a grade that rests on this
+    finding is provisional all the same, `notes` what else a clinician should see.
+    """
+
+    criterion: Criterion
+    state: State
+    grade: int | None = None
+    headline: str = ""
+    rule: str = ""
+    rules: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    missing: tuple[str, ...] = ()
+    floor: bool = False
+    doubts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    unused: tuple[Unused, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """An episode of CRS: `onset` is its first fever, `peak_grade` the highest grade since.
+
+    `reopened` says that an earlier episode since the therapy had resolved.
+    """
+
+    state: EpisodeState
+    onset: datetime | None = None
+    reopened: bool = False
+    last_fever: datetime | None = None
+    peak_grade: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """The therapy that makes a patient eligible, and the day since it (day 0 is the day of infusion)."""
+
+    therapy: Therapy
+    since: datetime
+    day: int
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """The answer of grading at one instant. `grade` None: not eligible, or it cannot be graded."""
+
+    status: Status
+    grade: int | None
+    as_of: datetime
+    exposure: Exposure | None = None
+    episode: Episode | None = None
+    findings: tuple[Finding, ...] = ()
+    unused: tuple[Unused, ...] = ()
+    notes: tuple[str, ...] = ()
+    context_missing: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What is not known, in words."""
+        return (*(words for finding in self.findings for words in finding.missing), *self.context_missing)
+
+    @property
+    def is_floor(self) -> bool:
+        """True when what is missing could raise the grade: it is to be read as `grade N or higher`."""
+        return self.grade is not None and self.grade >= 1 and any(finding.floor for finding in self.findings)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why the grade is provisional although the data is there."""
+        return tuple(words for finding in self.findings for words in finding.doubts)
+
+    def finding(self, criterion: Criterion) -> Finding:
+        """The finding of one criterion; an eligible patient has all three."""
+        return next(finding for finding in self.findings if finding.criterion is criterion)
+
+    def rests_on_doubt(self, criterion: Criterion) -> bool:
+        """True when the criterion is met only provisionally."""
+        return any(finding.criterion is criterion and finding.doubts for finding in self.findings)

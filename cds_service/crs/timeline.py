@@ -1,0 +1,258 @@
+"""The timeline: what is known of a patient, as dated facts with their units in their names.
+
+Times are aware datetimes in UTC, numbers that decide are Decimal. A fact that could not be used is not dropped:
+it stands in `unused` with its reason. Data that could not be had at all stands in `gaps`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeVar
+
+FOREVER = datetime.max.replace(tzinfo=UTC)
+"""The end of something that has not ended."""
+
+
+class Flag(StrEnum):
+    """What a clinician should know of a reading that was used all the same (DQ rules in docs/glossary.md)."""
+
+    PRELIMINARY = "preliminary"
+    UNIT_INFERRED = "unit inferred"
+    FROM_FRACTION = "charted as a fraction"
+    UPPER_END_OF_RANGE = "upper end of a charted range"
+    COMPARATOR = "charted as a limit, not a value"
+    ISSUED_TIME = "time of issue, no time of measurement"
+    ASSUMED_ZONE = "charted without a time zone"
+    STANDING = "standing"
+    NAME_ONLY = "recognised by name only"
+    AIRWAY_ONLY = "charted for airway protection or a procedure"
+
+    @property
+    def uncertain(self) -> bool:
+        """True when a grade that rests on such a reading is provisional (DQ-02, DQ-39)."""
+        return self in {Flag.UNIT_INFERRED, Flag.ASSUMED_ZONE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Something true at `time` according to the resource `reference` (`Observation/123`)."""
+
+    time: datetime
+    reference: str
+    flags: tuple[Flag, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Temperature(Fact):
+    """Body temperature in degrees Celsius, exact; `site` as charted, e.g. `oral`."""
+
+    celsius: Decimal
+    site: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BloodPressure(Fact):
+    """Systolic (and, for display, diastolic) pressure in mmHg; `method` is `invasive`, `cuff` or empty."""
+
+    systolic: Decimal
+    diastolic: Decimal | None = None
+    method: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OxygenSaturation(Fact):
+    """Oxygen saturation in percent."""
+
+    percent: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OxygenSupport(Fact):
+    """What was charted at once about oxygen: device class (an id of the scale), flow in L/min, FiO2 in percent.
+
+    `device_text` is what the record calls a device that no rule knows. `until` is the end of a charted period of
+    support (FOREVER while it lasts), None for a single observation.
+    """
+
+    device: str | None = None
+    device_text: str = ""
+    flow: Decimal | None = None
+    fio2: Decimal | None = None
+    until: datetime | None = None
+
+    def last_true(self, instant: datetime) -> datetime:
+        """The latest time, up to `instant`, at which this is charted to be so."""
+        return self.time if self.until is None else min(self.until, instant)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vasoactive(Fact):
+    """A vasoactive drug given: `role` is `vasopressor`, `vasopressin`, `inotrope` or `other`.
+
+    A continuous infusion runs from `time` to `until` (FOREVER while it runs); a `bolus` has no duration.
+    """
+
+    agent: str
+    role: str
+    until: datetime = FOREVER
+    rate: str = ""
+    bolus: bool = False
+
+    def runs_at(self, instant: datetime) -> bool:
+        """True for a continuous infusion that has started and not ended (DQ-50 to DQ-55)."""
+        return not self.bolus and self.time <= instant < self.until
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyWeight(Fact):
+    """Body weight in kg; `how` is `measured`, `unspecified`, `stated` or `estimated`."""
+
+    kilograms: Decimal
+    how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Therapy(Fact):
+    """A T-cell engaging therapy: `product` for people, `window` names its eligibility window in the scale.
+
+    `whole_day` marks a date without a time; `until` is the end of an infusion, FOREVER while it runs.
+    """
+
+    product: str
+    window: str
+    whole_day: bool = False
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drug(Fact):
+    """A drug given (from `time`, `until` its end if it is an infusion or course).
+
+    `agent` is the ingredient (`tocilizumab`), `group` its role (`il6-blocker`, `corticosteroid`, `antipyretic`,
+    `antibiotic`, …), `name` what the record calls it.
+    """
+
+    agent: str
+    group: str
+    name: str
+    dose_mg: Decimal | None = None
+    until: datetime | None = None
+
+    def last_true(self, instant: datetime) -> datetime:
+        """The latest time, up to `instant`, at which the drug was being given."""
+        return self.time if self.until is None else min(self.until, instant)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrugOrder(Fact):
+    """An order that is active, on hold or draft: it blocks a duplicate, it is never proof that a drug was given."""
+
+    agent: str
+    group: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Culture(Fact):
+    """A step of a blood culture: `ordered`, `drawn` (result pending), `negative` or `positive`."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabResult(Fact):
+    """A laboratory result of the baseline: `test` is its id in the value set."""
+
+    test: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score(Fact):
+    """A charted score: `instrument` is `ice-score`, `capd-score` or `crs-grade`."""
+
+    instrument: str
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis(Fact):
+    """A coded or named condition: `kind` is its id in the value set, e.g. `crs`, `icans`; time is its onset."""
+
+    kind: str
+    display: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allergy(Fact):
+    """A charted allergy to an agent the protocol would offer."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """A reading that was seen and not used, and why."""
+
+    reference: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Facts of one kind that are not all known: complete only from `known_since` on (None: not known at all)."""
+
+    reason: str
+    known_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """All facts of one patient, each kind sorted by time.
+
+    `gaps` is keyed by the name of the kind, which is the name of the field.
+    """
+
+    birth_date: date | None = None
+    temperatures: tuple[Temperature, ...] = ()
+    pressures: tuple[BloodPressure, ...] = ()
+    saturations: tuple[OxygenSaturation, ...] = ()
+    oxygen: tuple[OxygenSupport, ...] = ()
+    vasoactives: tuple[Vasoactive, ...] = ()
+    weights: tuple[BodyWeight, ...] = ()
+    therapies: tuple[Therapy, ...] = ()
+    drugs: tuple[Drug, ...] = ()
+    orders: tuple[DrugOrder, ...] = ()
+    cultures: tuple[Culture, ...] = ()
+    labs: tuple[LabResult, ...] = ()
+    scores: tuple[Score, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+    allergies: tuple[Allergy, ...] = ()
+    unused: tuple[Unused, ...] = ()
+    gaps: Mapping[str, Gap] = field(default_factory=dict)
+
+    def known(self, kind: str, since: datetime) -> bool:
+        """True when all facts of the kind from `since` on are here."""
+        gap = self.gaps.get(kind)
+        return gap is None or (gap.known_since is not None and gap.known_since <= since)
+
+    def age_in_years(self, instant: datetime) -> int | None:
+        """Completed years, or None without a birth date."""
+        if self.birth_date is None:
+            return None
+        today = instant.date()
+        had_birthday = (today.month, today.day) >= (self.birth_date.month, self.birth_date.day)
+        return today.year - self.birth_date.year - (not had_birthday)
+
+    def age_in_days(self, instant: datetime) -> int | None:
+        """Completed days, or None without a birth date."""
+        return None if self.birth_date is None else (instant.date() - self.birth_date).days
+
+
+FactT = TypeVar("FactT", bound=Fact)
+
+
+def between(facts: Iterable[FactT], start: datetime, end: datetime) -> list[FactT]:
+    """The facts with `start <= time <= end`, in their order."""
+    return [fact for fact in facts if start <= fact.time <= end]

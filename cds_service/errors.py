@@ -1,0 +1,103 @@
+"""Every error this service raises on purpose, each with the HTTP status and the FHIR issue code it becomes.
+
+CdsError
+├── InvalidRequest          400 structure   the body is not a hook call
+├── MissingData             412 processing  grading is impossible: needed data cannot be had
+├── PatientMismatch         422 invariant   the prefetch holds another patient
+├── UnknownService          404 not-found   no service of that id
+├── MethodNotAllowed        405 not-supported
+├── BodyTooLarge            413 too-costly
+├── UnsupportedMediaType    415 not-supported
+├── Unavailable             503 transient   a part this service needs is down
+└── Refused                 (start-up and command line: never an HTTP answer)
+    ├── InvalidContent      cards/ is not usable: every fault is listed
+    ├── InvalidSettings     the configuration is not usable
+    └── InvalidInput        a file or argument of a command is not usable
+"""
+
+from http import HTTPStatus
+from typing import ClassVar
+
+
+class CdsError(Exception):
+    """An error with one plain sentence for its caller: what, where, why and what to do. Never holds patient data."""
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+    issue: ClassVar[str] = "exception"
+
+    def __init__(self, message: str, *, expression: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.expression = expression
+
+
+class InvalidRequest(CdsError):
+    """The request body is not a hook call that this service understands; `expression` is the path of the fault."""
+
+    status = HTTPStatus.BAD_REQUEST
+    issue = "structure"
+
+
+class MissingData(CdsError):
+    """Grading is impossible because needed data can neither be read from the prefetch nor be fetched."""
+
+    status = HTTPStatus.PRECONDITION_FAILED
+    issue = "processing"
+
+
+class PatientMismatch(CdsError):
+    """The Patient in the prefetch is not the patient of the hook's context."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    issue = "invariant"
+
+
+class UnknownService(CdsError):
+    """There is no CDS service of that id."""
+
+    status = HTTPStatus.NOT_FOUND
+    issue = "not-found"
+
+
+class MethodNotAllowed(CdsError):
+    """The route exists and does not take this HTTP method."""
+
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    issue = "not-supported"
+
+
+class BodyTooLarge(CdsError):
+    """The body is larger than this service reads."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    issue = "too-costly"
+
+
+class UnsupportedMediaType(CdsError):
+    """The body is not JSON, or is compressed."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    issue = "not-supported"
+
+
+class Unavailable(CdsError):
+    """A part this service needs is down; the same call may succeed later."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    issue = "transient"
+
+
+class Refused(CdsError):
+    """A command or the start of the service is refused."""
+
+
+class InvalidContent(Refused):
+    """`cards/` has faults; all of them are in the message, one a line."""
+
+
+class InvalidSettings(Refused):
+    """A setting is missing or wrong."""
+
+
+class InvalidInput(Refused):
+    """A file or argument given to a command cannot be used."""

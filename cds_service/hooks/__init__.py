@@ -1,0 +1,1 @@
+"""CDS Hooks: the call, the services, the cards. No web framework here."""

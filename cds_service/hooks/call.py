@@ -1,0 +1,101 @@
+"""The hook call: the request body as values, or an error that names the member at fault (T35 to T38)."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+
+from cds_service.errors import InvalidRequest
+
+_ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")
+_USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9.\-_]{1,256}")
+_PRINTABLE = re.compile(r"[\x21-\x7e]+")
+
+
+def _logical_id(value: str) -> str:
+    if not _ID.fullmatch(value) or set(value) == {"."}:
+        raise ValueError("a FHIR id has letters, digits, - and . only, at most 64")
+    return value
+
+
+def _user(value: str) -> str:
+    if not _USER.fullmatch(value):
+        raise ValueError("a user is Practitioner/id, PractitionerRole/id, Patient/id or RelatedPerson/id")
+    return value
+
+
+def _printable(value: str) -> str:
+    if not _PRINTABLE.fullmatch(value):
+        raise ValueError("only printable characters without spaces are allowed")
+    return value
+
+
+LogicalId = Annotated[str, AfterValidator(_logical_id)]
+User = Annotated[str, AfterValidator(_user)]
+Token = Annotated[str, StringConstraints(min_length=1, max_length=8192), AfterValidator(_printable)]
+Short = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_printable)]
+Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+
+
+class Lenient(BaseModel):
+    """A part of the request: unknown members are tolerated everywhere (R-8, X-4), types are not bent."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+class FhirAuthorization(Lenient):
+    """The token to read with, for this call only; scopes are not parsed, clients spell them as they like (A-4)."""
+
+    access_token: Token
+    token_type: str = "Bearer"  # noqa: S105 - the name of a kind of token
+    patient: str | None = None
+
+    def __repr__(self) -> str:
+        return "FhirAuthorization(access_token=hidden)"
+
+
+class PatientViewContext(Lenient):
+    """The context of `patient-view`."""
+
+    userId: User  # noqa: N815 - the specification's name
+    patientId: LogicalId  # noqa: N815
+    encounterId: LogicalId | None = None  # noqa: N815
+
+
+class HookCall(Lenient):
+    """A call of a service. `prefetch` values are checked where they are read, key by key."""
+
+    hook: Short
+    hookInstance: Short  # noqa: N815
+    context: PatientViewContext
+    fhirServer: Url | None = None  # noqa: N815
+    fhirAuthorization: FhirAuthorization | None = None  # noqa: N815
+    prefetch: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "HookCall":
+        authorization = self.fhirAuthorization
+        if authorization is not None and self.fhirServer is None:
+            raise ValueError("fhirAuthorization needs fhirServer (cds-r-1)")
+        if authorization is not None and authorization.token_type.casefold() != "bearer":
+            raise ValueError("fhirAuthorization.token_type must be Bearer")
+        if authorization is not None and authorization.patient not in (None, self.context.patientId):
+            raise ValueError("fhirAuthorization.patient is another patient than context.patientId")
+        return self
+
+
+def read_call(body: Any, hook: str) -> HookCall:
+    """The call in a parsed body. Raises InvalidRequest with the path of the first member at fault."""
+    if not isinstance(body, dict):
+        raise InvalidRequest("the body must be a JSON object with hook, hookInstance and context")
+    if isinstance(body.get("hook"), str) and body["hook"] != hook:
+        raise InvalidRequest(f"this service answers the hook {hook}: call the service of your hook", expression="hook")
+    if body.get("prefetch") is None:
+        body = {name: value for name, value in body.items() if name != "prefetch"}
+    try:
+        return HookCall.model_validate(body)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        path = ".".join(str(step) for step in fault["loc"])
+        message = fault["msg"].removeprefix("Value error, ")
+        raise InvalidRequest(f"{path}: {message}" if path else message, expression=path or None) from error

@@ -1,0 +1,39 @@
+"""Knowledge put together once at start: content, codebook, the table of needs, the words."""
+
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from cds_service.content.load import Content
+from cds_service.fhir.codebook import Codebook
+from cds_service.fhir.needs import Need, needs
+from cds_service.hooks.wording import Wording
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knowledge:
+    """What every answer is made with. `profile` names the client profile, `zone` is the site's time zone."""
+
+    content: Content
+    codebook: Codebook
+    needs: tuple[Need, ...]
+    wording: Wording
+    zone: tzinfo
+    profile: str
+
+    @property
+    def intent(self) -> str:
+        """The intent of drafted orders for the client."""
+        return self.content.clients[self.profile].intent
+
+    @classmethod
+    def of(cls, content: Content, zone: tzinfo, profile: str = "generic") -> "Knowledge":
+        """Knowledge from checked content."""
+        codebook = Codebook(value_sets=content.value_sets, aliases=content.system_aliases)
+        return cls(
+            content=content,
+            codebook=codebook,
+            needs=needs(codebook),
+            wording=Wording(content.sentences, content.templates),
+            zone=zone,
+            profile=profile,
+        )

@@ -1,0 +1,63 @@
+"""The CDS services: ONE table, one id for each hook, and the discovery document made from it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cds_service.errors import UnknownService
+from cds_service.fhir.needs import Need
+from cds_service.hooks.knowledge import Knowledge
+from cds_service.hooks.patient_view import Access, answer_patient_view
+
+Answer = Callable[[Any, str, Knowledge, Access, datetime], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One CDS service: `answer` takes the parsed body and returns the response."""
+
+    id: str
+    hook: str
+    title: str
+    description: str
+    answer: Answer
+
+
+SERVICES = (
+    Service(
+        id="crs-patient-view",
+        hook="patient-view",
+        title="CRS grade and draft orders",
+        description="Grades cytokine release syndrome after T-cell engaging therapy (ASTCT 2019) with its evidence, "
+        "and offers the protocol's draft orders: cultures first, tocilizumab by weight, dexamethasone by grade.",
+        answer=answer_patient_view,
+    ),
+)
+
+
+def service(service_id: str) -> Service:
+    """The service of an id. Raises UnknownService."""
+    for known in SERVICES:
+        if known.id == service_id:
+            return known
+    raise UnknownService("there is no CDS service of that id: GET /cds-services lists them")
+
+
+def discovery(needs: tuple[Need, ...]) -> dict[str, Any]:
+    """The discovery document (D-1 to D-9); the prefetch templates are the table of needs."""
+    templates = {need.key: need.template for need in needs}
+    return {
+        "services": [
+            {
+                "id": known.id,
+                "hook": known.hook,
+                "title": known.title,
+                "description": known.description,
+                "prefetch": templates,
+                "usageRequirements": "FHIR R4. Data that is not prefetched is read from fhirServer, which must be on "
+                "the allow-list of this installation.",
+            }
+            for known in SERVICES
+        ]
+    }

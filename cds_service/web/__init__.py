@@ -1,0 +1,1 @@
+"""The HTTP side: Flask carries, nothing is decided here."""

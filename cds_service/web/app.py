@@ -1,0 +1,146 @@
+"""The Flask application: routes, limits, CORS, and one place where errors become answers."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+import structlog
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from cds_service.errors import (
+    BodyTooLarge,
+    CdsError,
+    InvalidRequest,
+    MethodNotAllowed,
+    UnknownService,
+    UnsupportedMediaType,
+)
+from cds_service.fhir.client import POOL_SIZE, new_session
+from cds_service.fhir.strict_json import parse
+from cds_service.hooks.knowledge import Knowledge
+from cds_service.hooks.patient_view import Access
+from cds_service.hooks.services import discovery, service
+from cds_service.web.cors import allow_browsers
+from cds_service.web.settings import Settings
+
+log = structlog.get_logger()
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The clock of production: read once for each request."""
+    return datetime.now(UTC)
+
+
+def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now) -> Flask:
+    """The application for checked settings and knowledge. `clock` gives the instant of each request."""
+    app = Flask(__name__, static_folder=None)
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.config["MAX_CONTENT_LENGTH"] = settings.maximum_body_bytes
+    access = Access(
+        session=new_session(),
+        executor=ThreadPoolExecutor(max_workers=POOL_SIZE, thread_name_prefix="fhir"),
+        allow_list=settings.fhir_servers,
+        deadline_seconds=settings.deadline_seconds,
+    )
+    document = orjson.dumps(discovery(knowledge.needs))
+
+    @app.get("/cds-services")
+    def discover() -> Response:
+        return _json(document)
+
+    @app.post("/cds-services/<service_id>")
+    def call(service_id: str) -> Response:
+        known = service(service_id)
+        body = parse(_body())
+        return _json(orjson.dumps(known.answer(body, known.id, knowledge, access, clock())))
+
+    @app.get("/healthz")
+    def healthy() -> Response:
+        return _json(b'{"status":"ok"}')
+
+    @app.get("/readyz")
+    def ready() -> Response:
+        return _json(orjson.dumps({"status": "ok", "protocol": knowledge.content.knowledge}))
+
+    _answer_errors(app)
+    allow_browsers(app, settings.cors_origins)
+    return app
+
+
+def _body() -> bytes:
+    """The request body. Raises UnsupportedMediaType for what is not plain JSON, InvalidRequest for nothing."""
+    if request.mimetype not in ("application/json", "application/fhir+json"):
+        raise UnsupportedMediaType("send the body with Content-Type: application/json")
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise UnsupportedMediaType("compressed bodies are not read: send the body without Content-Encoding")
+    body = request.get_data(cache=False)
+    if not body:
+        raise InvalidRequest("the body is empty: send a JSON object with hook, hookInstance and context")
+    return body
+
+
+def _json(body: bytes, status: int = HTTPStatus.OK, mimetype: str = "application/json") -> Response:
+    response = Response(body, status=status, mimetype=mimetype)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _answer_errors(app: Flask) -> None:
+    """Every error becomes JSON: OperationOutcome on CDS routes, problem+json elsewhere; never HTML, never a trace."""
+
+    @app.errorhandler(CdsError)
+    def refused(error: CdsError) -> Response:
+        log.info("refused", status=int(error.status), reason=type(error).__name__)
+        return _error(error)
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response:
+        if isinstance(error, RequestEntityTooLarge):
+            return _error(BodyTooLarge("the body is larger than this service reads"))
+        if error.code == HTTPStatus.METHOD_NOT_ALLOWED:
+            response = _error(MethodNotAllowed(f"this address does not take {request.method}"))
+            response.headers.update({name: value for name, value in error.get_headers() if name == "Allow"})
+            return response
+        if error.code == HTTPStatus.NOT_FOUND:
+            return _error(UnknownService("there is nothing at this address: GET /cds-services lists the services"))
+        return _error(InvalidRequest("the request cannot be read: send plain JSON over HTTP"))
+
+    @app.errorhandler(Exception)
+    def failed(error: Exception) -> Response:
+        log.error("failed", reason=type(error).__name__, where=_where(error))
+        return _error(CdsError("the service failed on this request; nothing was graded. Its log says where"))
+
+
+def _where(error: Exception) -> str:
+    """File and line of the failure, without values: a message may hold patient data."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "unknown"
+
+
+def _error(error: CdsError) -> Response:
+    if request.path.startswith("/cds-services"):
+        return _json(orjson.dumps(operation_outcome(error)), error.status, "application/fhir+json")
+    problem = {
+        "type": "about:blank",
+        "title": error.status.phrase,
+        "status": int(error.status),
+        "detail": error.message,
+    }
+    return _json(orjson.dumps(problem), error.status, "application/problem+json")
+
+
+def operation_outcome(error: CdsError) -> dict[str, Any]:
+    """The error as a FHIR OperationOutcome (H-4)."""
+    issue: dict[str, Any] = {"severity": "error", "code": error.issue, "details": {"text": error.message}}
+    if error.expression is not None:
+        issue["expression"] = [error.expression]
+    return {"resourceType": "OperationOutcome", "issue": [issue]}

@@ -1,0 +1,30 @@
+"""CORS on every answer, also on errors: without it a browser client sees only "network error" (X-1, T76)."""
+
+from collections.abc import Sequence
+
+from flask import Flask, Response, request
+
+ALLOWED = {
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Accept",
+    "Access-Control-Max-Age": "600",
+}
+
+
+def allow_browsers(app: Flask, origins: Sequence[str]) -> None:
+    """Let browser clients of these origins call; never with credentials. Headers already set are left alone."""
+
+    @app.after_request
+    def add(response: Response) -> Response:
+        if "Access-Control-Allow-Origin" in response.headers:
+            return response
+        if "*" in origins:
+            response.headers["Access-Control-Allow-Origin"] = "*"
+        else:
+            response.vary.add("Origin")
+            origin = request.headers.get("Origin")
+            if origin not in origins:
+                return response
+            response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers.update(ALLOWED)
+        return response

@@ -1,0 +1,51 @@
+"""Logs: JSON lines on standard error, and only members that are known to hold no patient data and no secret (T11)."""
+
+import sys
+from collections.abc import MutableMapping
+from typing import Any, NoReturn
+
+import structlog
+
+ALLOWED = frozenset(
+    {
+        "event",
+        "level",
+        "timestamp",
+        "service",
+        "hook_instance",
+        "status",
+        "cards",
+        "needs",
+        "reason",
+        "where",
+        "milliseconds",
+    }
+)
+
+
+def only_allowed(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Drop every member that is not on the list."""
+    return {name: value for name, value in event.items() if name in ALLOWED}
+
+
+def configure_logs() -> None:
+    """Set structlog up for a running service."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            only_allowed,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def silence_logs() -> None:
+    """For commands whose output is for people."""
+    structlog.configure(processors=[_drop])
+
+
+def _drop(_: Any, __: str, ___: MutableMapping[str, Any]) -> NoReturn:
+    raise structlog.DropEvent

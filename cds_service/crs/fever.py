@@ -54,24 +54,23 @@ def fever(timeline: Timeline, scale: Scale, episode: Episode, now: datetime) -> 
 
 
 def _met(hot: Sequence[Temperature], last: Temperature | None, scale: Scale, now: datetime) -> Finding:
-    highest = max(hot, key=lambda reading: (reading.celsius, reading.time))
     current = [reading for reading in hot if reading.time >= now - scale.fever_current]
-    if current:
-        highest = max(current, key=lambda reading: (reading.celsius, reading.time))
+    highest = max(current or hot, key=lambda reading: (reading.celsius, reading.time))
+    deciding = last if last is not None and last.celsius >= scale.fever else highest
     doubts = []
     if all(any(flag.uncertain for flag in reading.flags) for reading in (current or hot)):
         doubts.append(f"the temperature rests on a reading that is doubtful ({', '.join(highest.flags)})")
     notes = []
     if not current:
         notes.append(f"the last fever was {span(now - hot[-1].time)} ago: CRS is not resolved before the time it takes")
-    shown_last = _evidence(last) if last is not None and last is not highest else ()
+    others = [reading for reading in (highest, last) if reading is not None and reading is not deciding]
     return Finding(
         criterion=Criterion.FEVER,
         state=State.MET,
-        headline=f"T {shown(highest.celsius)} °C",
+        headline=f"T {shown(deciding.celsius)} °C",
         rule=f"{shown(scale.fever)} °C or more",
         rules=("S-GRADE-1",),
-        evidence=(*_evidence(highest), *shown_last),
+        evidence=(*_evidence(deciding), *(item for reading in others for item in _evidence(reading))),
         doubts=tuple(doubts),
         notes=tuple(notes),
     )

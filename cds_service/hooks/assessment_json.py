@@ -43,7 +43,9 @@ def _finding(finding: Finding) -> dict[str, Any]:
     content: dict[str, Any] = {"criterion": finding.criterion.value, "state": finding.state.value}
     if finding.grade is not None:
         content["grade"] = finding.grade
-    content["evidence"] = [
-        {"reference": item.reference, "display": item.display, "time": instant(item.time)} for item in finding.evidence
-    ]
+    if finding.evidence:
+        content["evidence"] = [
+            {"reference": item.reference, "display": item.display, "time": instant(item.time)}
+            for item in finding.evidence
+        ]
     return content

@@ -682,12 +682,15 @@ def _people(out: _Faults, resource: dict[str, Any], path: str, call: _Call) -> N
         out.add("order-requester", _at(path, "requester"), "is no Practitioner or PractitionerRole")
 
 
-def _concept(out: _Faults, parent: dict[str, Any], name: str, path: str, rule: str) -> str:
-    """Require text and a first coding with system and code; return every word of the concept in lower case."""
+def _concept(
+    out: _Faults, parent: dict[str, Any], name: str, path: str, rule: str, *, coded: bool = True
+) -> str:
+    """Require text and, when `coded`, a first coding with system and code; return every word, in lower case."""
     concept, path = out.object(parent, name, path, rule), _at(path, name)
     if concept is None:
         return ""
-    out.members(concept, path, {"coding": rule, "text": rule}, ("id",), unknown="G-5")
+    required = {"coding": rule, "text": rule} if coded else {"text": rule}
+    out.members(concept, path, required, ("id", "coding"), unknown="G-5")
     words = [out.text(concept, "text", path, rule)]
     for n, (where, coding) in enumerate(out.objects(concept, "coding", path, rule)):
         required = {"system": rule, "code": rule} if n == 0 else {}
@@ -708,7 +711,8 @@ def _medication(out: _Faults, order: dict[str, Any], path: str, name: str, sayin
         required = {"text": "order-dose"} | ({"doseAndRate": "order-dose", "route": "order-route"} if first else {})
         out.members(dosage, where, required, _DOSAGE, unknown="G-5")
         text = out.text(dosage, "text", where, "order-dose") or ""
-        route = _concept(out, dosage, "route", where, "order-route")
+        # R4 does not ask for a coded route, and no route code was read in a public source
+        route = _concept(out, dosage, "route", where, "order-route", coded=False)
         if tocilizumab and _SUBCUTANEOUS.search(f"{route} {text}".lower()):
             out.add("N-06", where, "tocilizumab for CRS is never subcutaneous")
         _timing(out, dosage, where, needed=first)

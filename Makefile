@@ -1,0 +1,41 @@
+# One command each. Everything runs in .venv, which is made on first use from requirements-dev.lock.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check format bench lock clean
+
+$(READY): pyproject.toml requirements-dev.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $(READY)
+
+demo: $(READY) ## the stories, their cards, and a service to try things on (ARGS=--once ends after printing)
+	$(BIN)/crs-cds demo $(ARGS)
+
+test: $(READY) ## the whole test suite (ARGS="-k sepsis" and the like go to pytest)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY) ## format, lint, types, layers, content
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/crs-cds content check
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY) ## latency and throughput of patient-view beside a bare Flask view, on loopback
+	$(BIN)/python bench/patient_view.py
+
+lock: $(READY) ## renew requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header --no-annotate -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) dist build

@@ -9,6 +9,11 @@ CdsError
 ├── BodyTooLarge            413 too-costly
 ├── UnsupportedMediaType    415 not-supported
 ├── Unavailable             503 transient   a part this service needs is down
+├── FhirServerError         (the embedded FHIR server of demo and tests)
+│   ├── FhirBadRequest      400 invalid
+│   ├── FhirNotFound        404 not-found
+│   ├── FhirGone            410 deleted
+│   └── FhirNotAcceptable   406 not-supported
 └── Refused                 (start-up and command line: never an HTTP answer)
     ├── InvalidContent      cards/ is not usable: every fault is listed
     ├── InvalidSettings     the configuration is not usable
@@ -16,7 +21,7 @@ CdsError
 """
 
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class CdsError(Exception):
@@ -87,6 +92,38 @@ class Unavailable(CdsError):
     issue = "transient"
 
 
+class FhirServerError(CdsError):
+    """The embedded FHIR server cannot carry out a request."""
+
+
+class FhirBadRequest(FhirServerError):
+    """The request is not one that the embedded FHIR server can carry out."""
+
+    status = HTTPStatus.BAD_REQUEST
+    issue = "invalid"
+
+
+class FhirNotFound(FhirServerError):
+    """There is no such resource or resource type."""
+
+    status = HTTPStatus.NOT_FOUND
+    issue = "not-found"
+
+
+class FhirGone(FhirServerError):
+    """There was such a resource."""
+
+    status = HTTPStatus.GONE
+    issue = "deleted"
+
+
+class FhirNotAcceptable(FhirServerError):
+    """The client takes no form of JSON."""
+
+    status = HTTPStatus.NOT_ACCEPTABLE
+    issue = "not-supported"
+
+
 class Refused(CdsError):
     """A command or the start of the service is refused."""
 
@@ -101,3 +138,11 @@ class InvalidSettings(Refused):
 
 class InvalidInput(Refused):
     """A file or argument given to a command cannot be used."""
+
+
+def operation_outcome(error: CdsError) -> dict[str, Any]:
+    """The error as a FHIR OperationOutcome (H-4)."""
+    issue: dict[str, Any] = {"severity": "error", "code": error.issue, "details": {"text": error.message}}
+    if error.expression is not None:
+        issue["expression"] = [error.expression]
+    return {"resourceType": "OperationOutcome", "issue": [issue]}

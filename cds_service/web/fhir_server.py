@@ -15,18 +15,17 @@ from flask import Blueprint, Response, current_app, request, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import http_date
 
-from cds_service.errors import CdsError, MethodNotAllowed, UnsupportedMediaType
-from cds_service.fhir.memory import (
-    SEARCH_PARAMETERS,
-    BadRequest,
-    NotFound,
-    Page,
-    Repository,
-    Resource,
-    addressed,
+from cds_service.errors import (
+    CdsError,
+    FhirBadRequest,
+    FhirNotAcceptable,
+    FhirNotFound,
+    MethodNotAllowed,
+    UnsupportedMediaType,
     operation_outcome,
-    supported,
 )
+from cds_service.fhir.memory import Page, Repository, addressed
+from cds_service.fhir.search import SEARCH_PARAMETERS, Resource, supported
 
 FHIR_JSON = "application/fhir+json"
 _FORM = "application/x-www-form-urlencoded"
@@ -37,12 +36,6 @@ _CORS = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE, OPTIONS",
 }
 _INTERACTIONS = ("read", "create", "update", "delete", "search-type")
-
-
-class NotAcceptable(CdsError):
-    """The client takes no form of JSON."""
-
-    status, issue = HTTPStatus.NOT_ACCEPTABLE, "not-supported"
 
 
 def fhir_blueprint(repository: Repository) -> Blueprint:
@@ -97,7 +90,7 @@ def _interaction(repository: Repository, path: tuple[str, ...]) -> Response:
     if request.method == "OPTIONS":
         return Response(status=HTTPStatus.NO_CONTENT, mimetype=FHIR_JSON)
     if not _accepts_json():
-        raise NotAcceptable(f"This server answers in {FHIR_JSON} only.")
+        raise FhirNotAcceptable(f"This server answers in {FHIR_JSON} only.")
     offered = _offered(path)
     method = "GET" if request.method == "HEAD" else request.method
     if method in offered:
@@ -120,7 +113,7 @@ def _offered(path: tuple[str, ...]) -> dict[str, Callable[..., Response]]:
             return {"POST": _search}
         case (_, _):
             return {"GET": _read, "PUT": _update, "DELETE": _delete}
-    raise NotFound("This server has nothing at this path.")
+    raise FhirNotFound("This server has nothing at this path.")
 
 
 def _metadata(_repository: Repository, _path: str) -> Response:
@@ -198,7 +191,7 @@ def _body() -> Any:
     try:
         return json.loads(request.get_data(), parse_constant=refuse)
     except (ValueError, RecursionError):
-        raise BadRequest("The body is not JSON.") from None
+        raise FhirBadRequest("The body is not JSON.") from None
 
 
 def _kept(resource: Resource, status: HTTPStatus) -> Response:
@@ -220,7 +213,9 @@ def _refused(error: CdsError) -> Response:
 
 
 def _http_fault(error: HTTPException) -> Response:
-    return _answer(operation_outcome(BadRequest(error.description or error.name)), error.code or HTTPStatus.BAD_REQUEST)
+    return _answer(
+        operation_outcome(FhirBadRequest(error.description or error.name)), error.code or HTTPStatus.BAD_REQUEST
+    )
 
 
 def _defect(error: Exception) -> Response:

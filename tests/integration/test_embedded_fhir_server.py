@@ -16,7 +16,8 @@ from fhir.resources.R4B.operationoutcome import OperationOutcome
 from flask import Flask
 from werkzeug.serving import make_server
 
-from cds_service.fhir.memory import SEARCH_PARAMETERS, Repository
+from cds_service.fhir.memory import Repository
+from cds_service.fhir.search import SEARCH_PARAMETERS
 from cds_service.web.fhir_server import fhir_blueprint
 
 LOINC = "http://loinc.org"
@@ -80,7 +81,7 @@ def diagnostics(answer: requests.Response, status: int) -> str:
     """The sentence of an OperationOutcome that came with this status."""
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/fhir+json"), answer.text
     OperationOutcome.model_validate(answer.json())
-    sentence: str = answer.json()["issue"][0]["diagnostics"]
+    sentence: str = answer.json()["issue"][0]["details"]["text"]
     return sentence
 
 
@@ -634,7 +635,7 @@ def test_a_batch_carries_out_the_good_entries_and_answers_each_bad_one_with_an_o
     Bundle.model_validate(answer.json())
     responses = [entry["response"] for entry in answer.json()["entry"]]
     assert [response["status"] for response in responses] == ["400 Bad Request", "404 Not Found", "201 Created"]
-    assert responses[0]["outcome"]["issue"][0]["diagnostics"].startswith("The id in the resource")
+    assert responses[0]["outcome"]["issue"][0]["details"]["text"].startswith("The id in the resource")
     assert server.ids("/Patient") == ["bob"]
 
 

@@ -1,6 +1,7 @@
 """`crs-cds demo`: the stories on an embedded FHIR server, the service beside it, every card printed."""
 
 import multiprocessing
+import signal
 import socket
 import sys
 import time
@@ -32,6 +33,7 @@ START_SECONDS = 30
 @click.option("--port", default=5000, show_default=True, help="Port to listen on; the next free one if it is taken.")
 def demo(once: bool, port: int) -> None:
     """Serve the stories with an embedded FHIR R4 server and show their cards."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server below is stopped too
     folder = data_folder("fhir_fixtures")
     stories = [load_story(folder, name) for name in story_names(folder)]
     port = _free_port(port)

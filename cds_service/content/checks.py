@@ -25,22 +25,26 @@ VALUE_SETS = (
     "routes",
     "culture-results",
 )
+SAID = frozenset(say.value for say in Say)
 TEMPLATES = ("grade.md.j2", "infection.md.j2", "treatment.md.j2", "ungraded.md.j2")
 
 
 def faults(
-    protocol: Protocol,
-    scale: Scale,
+    protocol: Protocol | None,
+    scale: Scale | None,
     value_sets: Mapping[str, ValueSet],
     sentences: Mapping[str, str],
     templates: Mapping[str, str],
 ) -> Iterator[str]:
-    """Every fault that only shows when files are read together, one sentence each."""
+    """Every fault that only shows when files are read together; what could not be read itself is passed over."""
     yield from (f"codes/: the value set {name!r} is missing" for name in VALUE_SETS if name not in value_sets)
-    yield from _devices(scale, value_sets)
-    yield from _windows(scale, value_sets)
-    yield from _sentences(protocol, scale, sentences)
+    yield from _sentences(sentences)
     yield from _templates(sentences, templates)
+    if protocol is not None:
+        yield from _care(protocol)
+    if scale is not None:
+        yield from _devices(scale, value_sets)
+        yield from _windows(scale, value_sets)
 
 
 def _devices(scale: Scale, value_sets: Mapping[str, ValueSet]) -> Iterator[str]:
@@ -55,17 +59,19 @@ def _windows(scale: Scale, value_sets: Mapping[str, ValueSet]) -> Iterator[str]:
     for meaning in meanings:
         if meaning.group not in scale.therapy_windows:
             yield f"codes/therapies.toml: {meaning.id} names the window {meaning.group!r}, which {scale.id} lacks"
-
-
-def _sentences(protocol: Protocol, scale: Scale, sentences: Mapping[str, str]) -> Iterator[str]:
-    known = {say.value for say in Say}
-    yield from (f"text/sentences.toml: the sentence {key!r} is missing" for key in sorted(known - set(sentences)))
-    yield from (f"text/sentences.toml: nothing says {key!r}" for key in sorted(set(sentences) - known))
-    for grade, step in protocol.steps.items():
-        yield from (f"protocols/: step {grade} names no sentence {key!r}" for key in step.care if key not in known)
     for window in scale.therapy_windows.values():
-        if window.advice and window.advice not in known:
+        if window.advice and window.advice not in SAID:
             yield f"scales/: the window {window.id} names no sentence {window.advice!r}"
+
+
+def _sentences(sentences: Mapping[str, str]) -> Iterator[str]:
+    yield from (f"text/sentences.toml: the sentence {key!r} is missing" for key in sorted(SAID - set(sentences)))
+    yield from (f"text/sentences.toml: nothing says {key!r}" for key in sorted(set(sentences) - SAID))
+
+
+def _care(protocol: Protocol) -> Iterator[str]:
+    for grade, step in protocol.steps.items():
+        yield from (f"protocols/: step {grade} names no sentence {key!r}" for key in step.care if key not in SAID)
 
 
 def _templates(sentences: Mapping[str, str], templates: Mapping[str, str]) -> Iterator[str]:

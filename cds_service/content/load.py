@@ -123,18 +123,15 @@ def load(folder: Path | None = None, protocol_id: str = "supplied-crs") -> Conte
     sentences = _first(reading.collect("text/sentences.toml", SentencesFile, lambda file: file.root)) or {}
     reasons = _first(reading.collect("text/override-reasons.toml", ReasonsFile, ReasonsFile.codings)) or ()
     templates = {path.name: path.read_text(encoding="utf-8") for path in reading.files("text/*.md.j2")}
-    if chosen is None:
-        if not reading.faults:
-            reading.faults.append(f"protocols/: no protocol {protocol_id!r}")
-        raise _invalid(reading.faults)
-    plan, scale_id = chosen
-    if scale_id not in scales:
+    if chosen is None and not reading.faults:
+        reading.faults.append(f"protocols/: no protocol {protocol_id!r}")
+    plan, scale_id = chosen or (None, None)
+    used = scales.get(scale_id) if scale_id is not None else None
+    if plan is not None and used is None:
         reading.faults.append(f"protocols/: the scale {scale_id!r} of {plan.id} is not in scales/")
-        raise _invalid(reading.faults)
-    used = scales[scale_id]
     reading.faults.extend(checks.faults(plan, used, sets, sentences, templates))
-    if reading.faults:
-        raise _invalid(reading.faults)
+    if reading.faults or plan is None or used is None:
+        raise InvalidContent(f"cards/ has {len(reading.faults)} fault(s):\n  " + "\n  ".join(reading.faults))
     return Content(
         protocol=plan,
         scale=used,
@@ -146,10 +143,6 @@ def load(folder: Path | None = None, protocol_id: str = "supplied-crs") -> Conte
         override_reasons=reasons,
         hash=content_hash(root),
     )
-
-
-def _invalid(faults: list[str]) -> InvalidContent:
-    return InvalidContent(f"cards/ has {len(faults)} fault(s):\n" + "\n".join(f"  {fault}" for fault in faults))
 
 
 def _first(values: Sequence[ValueT]) -> ValueT | None:

@@ -1,0 +1,148 @@
+"""Content is checked whole: all faults are reported at once, with file and key; a service does not start with one."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cds_service.content.files import data_folder
+from cds_service.content.load import load
+from cds_service.errors import InvalidContent
+
+Change = Callable[[Path], None]
+
+
+@pytest.fixture
+def cards(tmp_path: Path) -> Path:
+    """A copy of cards/ to break."""
+    return Path(shutil.copytree(data_folder("cards"), tmp_path / "cards"))
+
+
+def replace(file: str, old: str, new: str) -> Change:
+    def change(folder: Path) -> None:
+        path = folder / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) >= 1, f"{old!r} does not stand in {file}"
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    return change
+
+
+def remove(file: str) -> Change:
+    return lambda folder: (folder / file).unlink()
+
+
+def faults(folder: Path) -> str:
+    with pytest.raises(InvalidContent) as refused:
+        load(folder)
+    return refused.value.message
+
+
+def test_the_content_that_ships_is_sound_and_names_its_version_and_hash() -> None:
+    content = load()
+    assert content.knowledge == {
+        "id": "supplied-crs",
+        "version": f"{content.protocol.version}+{content.hash[:8]}",
+        "scale": f"astct-2019 {content.scale.version}",
+    }
+
+
+SCALE = "scales/astct-2019.toml"
+PROTOCOL = "protocols/supplied.toml"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param(replace(SCALE, 'unit = "Cel"', 'unit = "[degF]"'), f"{SCALE}: unit '[degF]'", id="wrong unit"),
+        pytest.param(
+            replace(SCALE, "value = 38.0", 'value = "38.0"'), f"{SCALE}: fever.threshold.value", id="text value"
+        ),
+        pytest.param(replace(SCALE, ", date = 2019-04-01 }", " }"), f"{SCALE}: fever.threshold.date", id="no date"),
+        pytest.param(replace(SCALE, "[fever]", "[fever]\ncolour = 1"), f"{SCALE}: fever.colour", id="unknown key"),
+        pytest.param(replace(SCALE, "[fever]", "[fever"), "not valid TOML", id="not TOML"),
+        pytest.param(
+            replace(SCALE, 'id = "blow-by"', 'id = "blowby"'), "'blow-by' has no grade", id="device without grade"
+        ),
+        pytest.param(replace(SCALE, "grade = 2", "grade = 1"), "device blow-by: grade 1", id="device of grade 1"),
+        pytest.param(replace(SCALE, 'id = "step-up"', 'id = "stepup"'), "names the window 'step-up'", id="no window"),
+        pytest.param(
+            replace(SCALE, 'advice = "stop-infusion"', 'advice = "stop"'), "no sentence 'stop'", id="no sentence"
+        ),
+        pytest.param(
+            replace(SCALE, "antipyretic = {", "antipyretics = {"), "masking lacks antipyretic", id="no masking"
+        ),
+        pytest.param(replace(SCALE, "below_years = 11", "below_year = 11"), "below_year", id="misspelt band"),
+        pytest.param(replace(PROTOCOL, "[step.4]", "[step.5]"), "grades 1 to 4", id="grade without a step"),
+        pytest.param(
+            replace(PROTOCOL, '"dexamethasone-20"', '"dexamethasone-40"'),
+            "no order file for dexamethasone-40",
+            id="no order",
+        ),
+        pytest.param(
+            replace(PROTOCOL, '"icu-alert"', '"icu-allert"'), "step 1 names no sentence 'icu-allert'", id="no care"
+        ),
+        pytest.param(replace(PROTOCOL, 'scale = "astct-2019"', 'scale = "penn"'), "the scale 'penn'", id="no scale"),
+        pytest.param(replace("orders/tocilizumab.toml", "over =", "during ="), "during", id="order: unknown key"),
+        pytest.param(
+            replace("orders/tocilizumab.toml", 'route = "intravenous"', 'route = ""'),
+            "needs a route",
+            id="order: no route",
+        ),
+        pytest.param(
+            replace("orders/dexamethasone-10.toml", 'unit = "mg"', 'unit = "g"'), "unit 'g'", id="order: dose in grams"
+        ),
+        pytest.param(
+            replace("orders/tocilizumab.toml", 'system = "rxnorm"', 'system = "rx"'),
+            "code system 'rx'",
+            id="order: no system",
+        ),
+        pytest.param(
+            replace("codes/drugs.toml", 'confidence = "verified"', 'confidence = "sure"'),
+            "confidence",
+            id="code: confidence",
+        ),
+        pytest.param(remove("codes/oxygen.toml"), "the value set 'oxygen' is missing", id="value set missing"),
+        pytest.param(remove("text/grade.md.j2"), "the template grade.md.j2 is missing", id="template missing"),
+        pytest.param(
+            replace("text/sentences.toml", 'icu-now = "', 'icu-later = "'),
+            "the sentence 'icu-now' is missing",
+            id="sentence",
+        ),
+        pytest.param(
+            replace("text/sentences.toml", 'icu-now = "', 'icu-later = "'),
+            "nothing says 'icu-later'",
+            id="unused sentence",
+        ),
+        pytest.param(replace("text/grade.md.j2", "{% for", "{% four"), "grade.md.j2: line", id="template syntax"),
+        pytest.param(replace("clients/generic.toml", '"proposal"', '"plan"'), "intent", id="client intent"),
+    ],
+)
+def test_a_fault_in_content_is_named_with_its_place(cards: Path, change: Change, said: str) -> None:
+    change(cards)
+    assert said in faults(cards)
+
+
+def test_all_faults_are_reported_together(cards: Path) -> None:
+    for change in (
+        replace(SCALE, 'unit = "Cel"', 'unit = "K"'),
+        replace("clients/generic.toml", '"proposal"', '"plan"'),
+        replace("text/grade.md.j2", "{% for", "{% four"),
+        remove("codes/oxygen.toml"),
+    ):
+        change(cards)
+    message = faults(cards)
+    for place in (SCALE, "clients/generic.toml"):
+        assert place in message
+
+
+def test_the_hash_changes_with_any_change_of_content(cards: Path) -> None:
+    before = load(cards).hash
+    replace("text/sentences.toml", "ICU now.", "ICU now!")(cards)
+    assert load(cards).hash != before
+
+
+def test_a_protocol_that_is_not_there_is_named(cards: Path) -> None:
+    with pytest.raises(InvalidContent, match="no protocol 'house'"):
+        load(cards, "house")

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 from typing import Literal
 
 from cds_service.content.codes import CodeEntry, SystemFile, code
-from cds_service.content.figures import Figure, Strict
-from cds_service.crs.protocol import Order, Protocol, Step, WeightBand
+from cds_service.content.figures import Figure, Span, Strict
+from cds_service.crs.protocol import Order, Protocol, Step, WeightBand, WeightRange
 
 
 class DoseBandEntry(Strict):
@@ -27,13 +28,14 @@ class OrderFile(Strict):
     date: date
     route: str = ""
     quantity: str = ""
-    duration: str = ""
+    then: str = ""
     adults_only: bool = False
     band: list[DoseBandEntry] = []
     dose: Figure | None = None
     maximum: Figure | None = None
     over: Figure | None = None
     every: Figure | None = None
+    course: Span | None = None
 
 
 class StepEntry(Strict):
@@ -51,6 +53,10 @@ class TocilizumabTable(Strict):
     label_minimum_years: Figure
 
 
+class PlausibleEntry(Span):
+    below_years: int | None = None
+
+
 class WeightTable(Strict):
     current: Figure
     current_child: Figure
@@ -61,6 +67,7 @@ class WeightTable(Strict):
     jump: Figure
     jump_window: Figure
     adult_without_age: Figure
+    plausible: list[PlausibleEntry]
 
 
 class SteroidTable(Strict):
@@ -82,6 +89,8 @@ class NeurologyTable(Strict):
     ice_from_years: Figure
     ice_normal: Figure
     capd_suspicious: Figure
+    risk_fever: Figure
+    risk_window: Figure
 
 
 class NotesTable(Strict):
@@ -112,6 +121,8 @@ def order(file: OrderFile, systems: dict[str, SystemFile]) -> Order:
     """The order as the rules read it. ValueError unless a drug has exactly one dose rule and a route."""
     if file.kind == "medication" and ((file.dose is None) == (not file.band) or not file.route):
         raise ValueError("a medication needs a route and either a fixed dose or weight bands")
+    if (file.every is None) != (file.course is None):
+        raise ValueError("a dose that is repeated needs both `every` and `course`, a single dose neither")
     if file.band and file.band[-1].below is not None:
         raise ValueError("the last weight band must have no upper end")
     if any(entry.below is None for entry in file.band[:-1]):
@@ -129,7 +140,8 @@ def order(file: OrderFile, systems: dict[str, SystemFile]) -> Order:
         maximum_mg=file.maximum.number("mg") if file.maximum else None,
         over_minutes=file.over.whole("min") if file.over else None,
         every_hours=file.every.whole("h") if file.every else None,
-        duration=file.duration,
+        days=_days(file.course) if file.course else None,
+        then=file.then,
         adults_only=file.adults_only,
         quantity=file.quantity,
         reference=file.reference,
@@ -138,6 +150,27 @@ def order(file: OrderFile, systems: dict[str, SystemFile]) -> Order:
 
 def _dose_band(entry: DoseBandEntry) -> WeightBand:
     return WeightBand(mg_per_kg=entry.dose.number("mg/kg"), below_kg=entry.below.number("kg") if entry.below else None)
+
+
+def _days(course: Span) -> tuple[int, int]:
+    """Least and greatest number of days. ValueError for another unit, a part of a day, or an order that never ends."""
+    if course.unit != "d" or not 1 <= course.low <= course.high or course.low % 1 or course.high % 1:
+        raise ValueError("a course needs whole days, low first: unit 'd'")
+    return int(course.low), int(course.high)
+
+
+def _plausible(entries: list[PlausibleEntry]) -> tuple[WeightRange, ...]:
+    """Weights by age, youngest first. ValueError unless the last range holds for every greater age."""
+    ages = [entry.below_years for entry in entries]
+    bounded = [age for age in ages[:-1] if age is not None]
+    if not ages or ages[-1] is not None or len(bounded) < len(ages) - 1 or bounded != sorted(set(bounded)):
+        raise ValueError("plausible weights go from the youngest age up, and only the last has no below_years")
+    if any(entry.unit != "kg" or not 0 < entry.low < entry.high for entry in entries):
+        raise ValueError("plausible weights are in kg, low first")
+    return tuple(
+        WeightRange(low=Decimal(entry.low), high=Decimal(entry.high), below_years=entry.below_years)
+        for entry in entries
+    )
 
 
 def protocol(file: ProtocolFile, orders: Mapping[str, Order]) -> Protocol:
@@ -170,6 +203,7 @@ def protocol(file: ProtocolFile, orders: Mapping[str, Order]) -> Protocol:
         weight_confirm_high_kg=file.weight.confirm_to.number("kg"),
         weight_jump=file.weight.jump.number("1"),
         weight_jump_window=file.weight.jump_window.duration(),
+        plausible_weights=_plausible(file.weight.plausible),
         adult_kg_without_age=file.weight.adult_without_age.number("kg"),
         steroid_active=file.steroid.active.duration(),
         early_steroid_products=tuple(file.steroid.early_products),
@@ -184,6 +218,8 @@ def protocol(file: ProtocolFile, orders: Mapping[str, Order]) -> Protocol:
         ice_from_years=file.neurology.ice_from_years.whole("a"),
         ice_normal=file.neurology.ice_normal.number("1"),
         capd_suspicious=file.neurology.capd_suspicious.number("1"),
+        icans_risk_fever=file.neurology.risk_fever.number("Cel"),
+        icans_risk_window=file.neurology.risk_window.duration(),
         flow_note_products=tuple(file.notes.flow_products),
     )
 

@@ -8,19 +8,24 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cds_service.crs.assessment import Assessment, Criterion, State
-from cds_service.crs.course import course_of
+from cds_service.crs.corticosteroids import CORTICOSTEROID, corticosteroids, refractory_options
+from cds_service.crs.course import IL6_BLOCKER, course_of
 from cds_service.crs.hypoxia import latest_flow
 from cds_service.crs.protocol import Protocol
 from cds_service.crs.scale import Scale
 from cds_service.crs.sentences import Line, Say
 from cds_service.crs.timeline import Timeline
-from cds_service.crs.treatment import Patient, Treatment, corticosteroids, refractory_options, tocilizumab
+from cds_service.crs.tocilizumab import given, tocilizumab
+from cds_service.crs.treatment import Patient, Treatment, hours, together
 from cds_service.crs.workup import infection, monitoring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """What to consider: `care` on the grade card, `infection` first, then `treatment`; a prompt without a grade."""
+    """What to consider: `care` on the grade card, `infection` first, then `treatment`; a prompt without a grade.
+
+    `regrade_by` is None where it is a matter of minutes.
+    """
 
     care: tuple[Line, ...] = ()
     infection: Treatment | None = None
@@ -35,69 +40,76 @@ def advise(timeline: Timeline, assessment: Assessment, scale: Scale, protocol: P
         return Advice(prompts=_prompts(assessment))
     course = course_of(timeline, assessment, scale, protocol)
     patient = Patient(timeline=timeline, assessment=assessment, course=course, protocol=protocol, scale=scale)
-    treatment = _treatment(patient) if assessment.grade >= 2 else None
-    steroid_drafted = treatment is not None and any(d.order.group == "corticosteroid" for d in treatment.drafts)
-    work_up = infection(patient)
-    extra = monitoring(patient, steroid_drafted=steroid_drafted)
+    treatment = _treatment(patient)
+    work_up = infection(patient, tocilizumab_drafted=treatment.drafts_of(IL6_BLOCKER))
+    extra = monitoring(patient, steroid_drafted=treatment.drafts_of(CORTICOSTEROID))
     return Advice(
         care=_care(patient),
-        infection=Treatment(drafts=work_up.drafts, lines=(*work_up.lines, *extra)),
-        treatment=treatment,
-        regrade_by=assessment.as_of + protocol.regrade,
+        infection=together(work_up, Treatment(lines=extra)),
+        treatment=treatment if assessment.grade >= 2 else None,
+        regrade_by=None if patient.needs_oxygen_first else assessment.as_of + protocol.regrade,
     )
 
 
 def _treatment(patient: Patient) -> Treatment:
-    parts = []
-    for name in patient.step.orders:
-        order = patient.protocol.orders[name]
-        if order.group == "il6-blocker":
-            parts.append(tocilizumab(patient, order))
-    parts.append(corticosteroids(patient))
-    options = refractory_options(patient)
-    differs = Line(
-        Say.LABEL_AND_PROTOCOL,
-        {
-            "maximum": patient.protocol.maximum_doses,
-            "repeat": _hours(patient.protocol.repeat_after.total_seconds()),
-            "label_maximum": patient.protocol.label_maximum_doses,
-            "label_hours": _hours(patient.protocol.minimum_interval.total_seconds()),
-        },
-    )
-    return Treatment(
-        drafts=tuple(draft for part in parts for draft in part.drafts),
-        lines=(*(line for part in parts for line in part.lines), *options, differs),
-    )
-
-
-def _hours(seconds: float) -> str:
-    return f"{int(seconds // 3600)} h"
+    """Tocilizumab, corticosteroids, and what comes after them; nothing where the step offers neither (N-08)."""
+    orders = [patient.protocol.orders[name] for name in patient.step.orders]
+    drugs = together(*(tocilizumab(patient, order) for order in orders if order.group == IL6_BLOCKER))
+    steroids = corticosteroids(patient, tocilizumab_drafted=bool(drugs.drafts))
+    before = Treatment()
+    if patient.reservation:
+        reason = {"reason": patient.reservation}
+        before = Treatment(lines=(Line(Say.RESERVATION, reason),), status=(Line(Say.STATUS_RESERVATION, reason),))
+    options = Treatment(lines=refractory_options(patient))
+    found = together(before, drugs, steroids, options)
+    if not found.drafts or not patient.unread:
+        return found
+    unread = {"unread": " and ".join(patient.unread)}
+    check = Treatment(lines=(Line(Say.CHECK_FIRST, unread),), status=(Line(Say.STATUS_CHECK_FIRST, unread),))
+    return together(check, found)
 
 
 def _care(patient: Patient) -> tuple[Line, ...]:
-    lines = [Line(Say(key)) for key in patient.step.care]
-    exposure, episode = patient.assessment.exposure, patient.assessment.episode
-    if exposure is not None:
-        advice = patient.scale.therapy_windows[exposure.therapy.window].advice
-        if advice:
-            lines.append(Line(Say(advice), {"product": exposure.therapy.product}))
-        if exposure.late:
-            lines.append(Line(Say.LATE_CRS, {"day": exposure.day}))
-        if exposure.therapy.product in patient.protocol.flow_note_products and _at_low_flow_limit(patient):
-            lines.append(Line(Say.FLOW_NOTE, {"product": exposure.therapy.product}))
-    if episode is not None and episode.reopened:
-        lines.append(Line(Say.REOPENED))
-    if episode is not None and episode.onset is not None and patient.grade == 1:
-        febrile_for = patient.assessment.as_of - episode.onset
-        met = patient.assessment.finding(Criterion.FEVER).state is State.MET
-        if met and febrile_for > patient.protocol.long_fever:
-            lines.append(Line(Say.LONG_FEVER, {"hours": _hours(patient.protocol.long_fever.total_seconds())}))
-    return tuple(lines)
+    """What was given, the care of the grade, and what is special about this therapy and episode."""
+    febrile = patient.assessment.finding(Criterion.FEVER).state is State.MET
+    keys = [key for key in patient.step.care if febrile or key != Say.ACETAMINOPHEN]
+    return (*given(patient), *(Line(Say(key)) for key in keys), *_of_therapy(patient), *_of_episode(patient))
+
+
+def _of_therapy(patient: Patient) -> list[Line]:
+    exposure = patient.assessment.exposure
+    if exposure is None:
+        return []
+    lines = []
+    product = {"product": exposure.therapy.product}
+    advice = patient.scale.therapy_windows[exposure.therapy.window].advice
+    if advice:
+        lines.append(Line(Say(advice), product))
+    if exposure.late:
+        lines.append(Line(Say.LATE_CRS, {"day": exposure.day}))
+    if exposure.therapy.product in patient.protocol.flow_note_products and _at_low_flow_limit(patient):
+        lines.append(Line(Say.FLOW_NOTE, product | {"flow": patient.scale.low_flow_maximum}))
+    return lines
 
 
 def _at_low_flow_limit(patient: Patient) -> bool:
-    """Exactly the highest low flow, where one label draws the line differently (C24)."""
-    return latest_flow(patient.timeline, patient.scale, patient.assessment.as_of) == patient.scale.low_flow_maximum
+    """Grade 2 by exactly the highest low flow, where one label draws the line differently (C24)."""
+    flow = latest_flow(patient.timeline, patient.scale, patient.assessment.as_of)
+    return flow == patient.scale.low_flow_maximum and patient.assessment.finding(Criterion.HYPOXIA).grade == 2
+
+
+def _of_episode(patient: Patient) -> list[Line]:
+    episode = patient.assessment.episode
+    if episode is None:
+        return []
+    lines = [Line(Say.REOPENED)] if episode.reopened else []
+    if episode.peak_grade is not None and episode.peak_grade > patient.grade:
+        lines.append(Line(Say.BELOW_PEAK, {"peak": episode.peak_grade}))
+    if patient.grade == 1 and episode.onset is not None:
+        febrile = patient.assessment.finding(Criterion.FEVER).state is State.MET
+        if febrile and patient.assessment.as_of - episode.onset > patient.protocol.long_fever:
+            lines.append(Line(Say.LONG_FEVER, {"hours": hours(patient.protocol.long_fever)}))
+    return lines
 
 
 def _prompts(assessment: Assessment) -> tuple[Line, ...]:
@@ -107,4 +119,5 @@ def _prompts(assessment: Assessment) -> tuple[Line, ...]:
         for finding in assessment.findings
         if finding.criterion is not Criterion.FEVER and finding.state is State.MET
     ]
-    return (Line(Say.SEPSIS_PROMPT, {"signs": " and ".join(met)}),) if met else ()
+    known = assessment.finding(Criterion.FEVER).state is not State.UNKNOWN if met else True
+    return (Line(Say.SEPSIS_PROMPT, {"signs": " and ".join(met), "known": known}),) if met else ()

@@ -1,10 +1,15 @@
 """What grading answers: a status, a grade, the findings it rests on, and what is not known."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from cds_service.crs.timeline import Therapy, Unused
+from cds_service.crs.timeline import Fact, Therapy, Timeline, Unused
+
+
+HIGHEST = 4
+"""The highest grade that is computed; 5 is for people alone (N-25)."""
 
 
 class Status(StrEnum):
@@ -53,6 +58,27 @@ class Evidence:
     time: datetime
 
 
+def evidence(fact: Fact, words: str, *remarks: str, time: datetime | None = None) -> Evidence:
+    """A fact as it is shown: what it says, and in brackets what to know of it."""
+    extras = ", ".join((*remarks, *fact.flags))
+    return Evidence(fact.reference, f"{words} ({extras})" if extras else words, time or fact.time)
+
+
+def doubtful(facts: Sequence[Fact], what: str) -> tuple[str, ...]:
+    """Why a finding that rests on these facts alone is provisional: each of them is doubtful (DQ-02, DQ-39)."""
+    doubts = [[flag for flag in fact.flags if flag.uncertain] for fact in facts]
+    if not doubts or not all(doubts):
+        return ()
+    named = dict.fromkeys(flag for flags in doubts for flag in flags)
+    return (f"{what} rests on a reading that is doubtful ({', '.join(named)})",)
+
+
+def unknown(timeline: Timeline, kind: str, words: str) -> str:
+    """What is missing, in words, and why where the facts of that kind could not all be had."""
+    gap = timeline.gaps.get(kind)
+    return f"{words} ({gap.reason})" if gap else words
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One criterion: its state, the grade it stands for alone, and the readings it rests on.
@@ -80,7 +106,8 @@ class Finding:
 class Episode:
     """An episode of CRS: `onset` is its first fever, `peak_grade` the highest grade since.
 
-    `reopened` says that an earlier episode since the therapy had resolved.
+    `reopened` says that an earlier episode since the therapy had resolved, `fevers_known` is false when there may have
+    been a fever since the therapy that is not in the record at hand.
     """
 
     state: EpisodeState
@@ -88,6 +115,7 @@ class Episode:
     reopened: bool = False
     last_fever: datetime | None = None
     peak_grade: int | None = None
+    fevers_known: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +150,7 @@ class Assessment:
     @property
     def is_floor(self) -> bool:
         """True when what is missing could raise the grade: it is to be read as `grade N or higher`."""
-        return self.grade is not None and self.grade >= 1 and any(finding.floor for finding in self.findings)
+        return 1 <= (self.grade or 0) < HIGHEST and any(finding.floor for finding in self.findings)
 
     @property
     def doubts(self) -> tuple[str, ...]:

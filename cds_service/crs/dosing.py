@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
 from cds_service.crs.figures import shown, span
 from cds_service.crs.protocol import Order, Protocol
 from cds_service.crs.timeline import BodyWeight, Timeline
 
 _CENT = Decimal("0.01")
+_GRAM = Decimal("0.001")
 DOSING_WEIGHTS = ("measured", "unspecified")
 
 
@@ -47,28 +48,49 @@ def usable_weight(timeline: Timeline, protocol: Protocol, now: datetime) -> Usab
     age = now - latest.time
     if age > protocol.weight_limit:
         return NoWeight(f"the last weight is {span(age)} old, the limit is {span(protocol.weight_limit)}")
-    jump = _jump(latest, usable, protocol)
-    if jump:
-        return NoWeight(jump)
-    return UsableWeight(weight=latest, confirm=_confirm(latest, protocol, now))
+    slip = _implausible(latest, timeline.age_in_years(now), protocol) or _jump(latest, usable, protocol)
+    if slip:
+        return NoWeight(slip)
+    return UsableWeight(weight=latest, confirm=_confirm(latest, timeline, protocol, now))
+
+
+def _implausible(weight: BodyWeight, years: int | None, protocol: Protocol) -> str:
+    """A weight no patient of that age has: 176 kg at 5 years is pounds (DQ-12). Nothing is said without an age."""
+    if years is None:
+        return ""
+    ranges = protocol.plausible_weights
+    fitting = next(item for item in ranges if item.below_years is None or years < item.below_years)
+    if fitting.low <= weight.kilograms <= fitting.high:
+        return ""
+    return f"the charted weight of {_kg(weight)} is not plausible at {years} years"
 
 
 def _jump(latest: BodyWeight, usable: list[BodyWeight], protocol: Protocol) -> str:
-    """A change of more than a fifth in a month is more likely a slip of unit than a change of weight."""
+    """A change of more than a fifth in a month is more likely a slip of unit than a change of weight (DQ-12).
+
+    It stands until the wrong weight is marked as entered in error: a slip that is copied forward must not win.
+    """
     for other in usable:
         near = latest.time - other.time <= protocol.weight_jump_window
         if near and abs(latest.kilograms - other.kilograms) > protocol.weight_jump * other.kilograms:
-            change = f"{shown(other.kilograms)} kg and {shown(latest.kilograms)} kg"
-            return f"the charted weights contradict each other ({change}): measure again"
+            return (
+                f"the charted weights {_kg(other)} and {_kg(latest)} contradict each other, until the wrong one is"
+                " marked as entered in error"
+            )
     return ""
 
 
-def _confirm(weight: BodyWeight, protocol: Protocol, now: datetime) -> str:
-    age = now - weight.time
+def _confirm(weight: BodyWeight, timeline: Timeline, protocol: Protocol, now: datetime) -> str:
+    """Why the weight should be confirmed before the dose is given, in words; empty when it need not."""
+    reasons = []
     if protocol.weight_confirm_low_kg <= weight.kilograms <= protocol.weight_confirm_high_kg:
-        return f"weight near {shown(protocol.weight_child_kg)} kg, where the dose per kg changes: confirm"
+        reasons.append(f"weight near {shown(protocol.weight_child_kg)} kg, where the dose per kg changes")
     current = protocol.weight_current_child if weight.kilograms < protocol.weight_child_kg else protocol.weight_current
-    return f"weight is {span(age)} old: confirm" if age > current else ""
+    if now - weight.time > current:
+        reasons.append(f"weight is {span(now - weight.time)} old")
+    if not timeline.known("weights", weight.time):
+        reasons.append("a later weight may not have been read")
+    return f"{', '.join(reasons)}: confirm" if reasons else ""
 
 
 def dose(order: Order, weight: BodyWeight | None, now: datetime) -> Dose:
@@ -80,8 +102,9 @@ def dose(order: Order, weight: BodyWeight | None, now: datetime) -> Dose:
     band = next(b for b in order.weight_bands if b.below_kg is None or weight.kilograms < b.below_kg)
     exact = band.mg_per_kg * weight.kilograms
     rounded = exact.quantize(_CENT, rounding=ROUND_HALF_UP).normalize()
-    measured = f"{shown(weight.kilograms)} kg ({_how(weight)} {span(now - weight.time)} ago)"
-    product = f"{shown(band.mg_per_kg)} mg/kg × {measured} = {_mg(rounded)} mg"
+    how = "measured" if weight.how == "measured" else "charted"
+    measured = f"{_kg(weight)} ({how} {span(now - weight.time)} ago)"
+    product = f"{shown(band.mg_per_kg)} mg/kg × {measured} = {rounded:f} mg"
     if order.maximum_mg is None:
         return Dose(mg=rounded, arithmetic=product)
     if exact > order.maximum_mg:
@@ -91,17 +114,17 @@ def dose(order: Order, weight: BodyWeight | None, now: datetime) -> Dose:
 
 def dose_rule(order: Order) -> str:
     """The rule of a weight-based order in words, for when no dose can be computed."""
-    bands = [
-        f"{shown(band.mg_per_kg)} mg/kg" + (f" under {shown(band.below_kg)} kg" if band.below_kg is not None else "")
-        for band in reversed(order.weight_bands)
-    ]
-    limit = f", at most {shown(order.maximum_mg)} mg" if order.maximum_mg is not None else ""
-    return "; ".join(bands) + limit
+    rules, lower = [], None
+    for band in order.weight_bands:
+        upper = f" under {shown(band.below_kg)} kg" if band.below_kg is not None else ""
+        whom = upper or (f" from {shown(lower)} kg" if lower is not None else "")
+        rules.append(f"{shown(band.mg_per_kg)} mg/kg{whom}")
+        lower = band.below_kg
+    limit = f"; at most {shown(order.maximum_mg)} mg" if order.maximum_mg is not None else ""
+    return ", ".join(reversed(rules)) + limit
 
 
-def _how(weight: BodyWeight) -> str:
-    return "measured" if weight.how == "measured" else "charted"
-
-
-def _mg(value: Decimal) -> str:
-    return format(value, "f")
+def _kg(weight: BodyWeight) -> str:
+    """To the gram, never rounded up: the arithmetic on the card can be checked although pounds make long decimals."""
+    exact = weight.kilograms.quantize(_GRAM, rounding=ROUND_DOWN)
+    return f"{exact.normalize():f} kg"

@@ -4,27 +4,34 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from cds_service.crs.assessment import Episode, EpisodeState, State
-from cds_service.crs.fever import fevers, masking_drugs
+from cds_service.crs.fever import fevers, latest_temperature, masking_drugs
 from cds_service.crs.hypotension import PRESSORS, hypotension, low_pressures
 from cds_service.crs.hypoxia import hypoxia
+from cds_service.crs.oxygen import support_at
 from cds_service.crs.scale import Scale
 from cds_service.crs.timeline import Timeline, between
+
+WATCHED = ("temperatures", "pressures", "oxygen", "saturations", "vasoactives", "drugs")
+"""What must be known of a stretch of time before it can be called free of CRS."""
 
 
 def episode_at(timeline: Timeline, scale: Scale, since: datetime, now: datetime) -> Episode:
     """The last episode since the therapy: closed, open, waived, masked-onset or resolved."""
     signs = _signs(timeline, scale, since, now)
     if not signs:
+        known = timeline.known("temperatures", since)
         masked = masking_drugs(timeline, scale, None, now)
-        return Episode(state=EpisodeState.MASKED_ONSET if masked else EpisodeState.CLOSED)
-    onset = last_sign = signs[0]
-    for sign in signs[1:]:
-        if sign - last_sign >= scale.resolution and _resolved(timeline, scale, last_sign, sign):
+        return Episode(state=EpisodeState.MASKED_ONSET if masked else EpisodeState.CLOSED, fevers_known=known)
+    onset = signs[0]
+    for earlier, sign in pairwise(signs):
+        if _resolved(timeline, scale, earlier, sign):
             onset = sign
-        last_sign = sign
+    state = _state(timeline, scale, onset, signs[-1], now)
+    if state is EpisodeState.MASKED_ONSET:
+        return Episode(state=state, reopened=True)
     hot = fevers(timeline, scale, onset, now)
     return Episode(
-        state=_state(timeline, scale, onset, last_sign, now),
+        state=state,
         onset=onset,
         reopened=onset != signs[0],
         last_fever=hot[-1].time if hot else None,
@@ -34,88 +41,94 @@ def episode_at(timeline: Timeline, scale: Scale, since: datetime, now: datetime)
 
 def _signs(timeline: Timeline, scale: Scale, since: datetime, now: datetime) -> list[datetime]:
     """When CRS showed: fevers, and for a fever outside the record a charted CRS or CRS grade (4.5, point 7)."""
-    times = [reading.time for reading in fevers(timeline, scale, since, now)]
-    times += [fact.time for fact in timeline.diagnoses if fact.kind == "crs" and since <= fact.time <= now]
-    times += [
+    times = {reading.time for reading in fevers(timeline, scale, since, now)}
+    times |= {fact.time for fact in between(timeline.diagnoses, since, now) if fact.kind == "crs"}
+    times |= {
         score.time
-        for score in timeline.scores
-        if score.instrument == "crs-grade" and score.value >= 1 and since <= score.time <= now
-    ]
+        for score in between(timeline.scores, since, now)
+        if score.instrument == "crs-grade" and score.value >= 1
+    }
     return sorted(times)
 
 
 def _state(timeline: Timeline, scale: Scale, onset: datetime, last_sign: datetime, now: datetime) -> EpisodeState:
     if _resolved(timeline, scale, last_sign, now):
-        return EpisodeState.RESOLVED
-    recent = between(timeline.temperatures, now - scale.fever_current, now)
-    febrile_now = bool(recent) and recent[-1].celsius >= scale.fever
-    if not febrile_now and masking_drugs(timeline, scale, onset, now):
+        hidden = masking_drugs(timeline, scale, None, now) and _hypotensive_or_hypoxic(timeline, scale, now)
+        return EpisodeState.MASKED_ONSET if hidden else EpisodeState.RESOLVED
+    last = latest_temperature(timeline, scale, now)
+    febrile = last is not None and last.celsius >= scale.fever
+    if not febrile and masking_drugs(timeline, scale, onset, now):
         return EpisodeState.WAIVED
     return EpisodeState.OPEN
 
 
+def _hypotensive_or_hypoxic(timeline: Timeline, scale: Scale, now: datetime) -> bool:
+    return State.MET in (hypotension(timeline, scale, now).state, hypoxia(timeline, scale, now).state)
+
+
 def _resolved(timeline: Timeline, scale: Scale, after: datetime, until: datetime) -> bool:
-    """True when, after one sign of CRS and before the next, a stretch long enough is documented as free of it."""
-    ends = [
-        (reading.time - _required(timeline, scale, reading.time), reading.time)
-        for reading in between(timeline.temperatures, after, until)
+    """True when, after one sign of CRS and before the next, a stretch long enough is documented as free of it.
+
+    A stretch ends with a temperature and is never shorter than the scale says: a temperature alone, or one that came
+    down within hours of tocilizumab, resolves nothing (4.5, point 4; N-24).
+    """
+    ends = [reading.time for reading in between(timeline.temperatures, after + scale.resolution, until)]
+    stretches = [(end - _required(timeline, scale, end), end) for end in ends]
+    watched = [
+        (start, end)
+        for start, end in stretches
+        if start >= after and _watched(timeline, scale, start, end) and not _drugged(timeline, scale, start, end)
     ]
-    ends = [(start, end) for start, end in ends if start >= after]
-    if not ends:
-        return False
-    troubles = _troubles(timeline, scale, after, until)
+    troubles = _troubles(timeline, scale, after, until) if watched else []
     return any(
-        _watched(timeline, scale, start, end)
-        and not any(start <= time <= end for time in troubles)
-        and _undrugged(timeline, scale, start, end)
-        for start, end in ends
+        not any(start <= at <= end for at in troubles) and not support_at(timeline, scale, start).given
+        for start, end in watched
     )
 
 
 def _required(timeline: Timeline, scale: Scale, instant: datetime) -> timedelta:
-    """After an IL-6 blocker a normal temperature says less: the longer time (4.5, point 4; N-24)."""
-    given = [
-        drug
-        for drug in timeline.drugs
-        if drug.group == "il6-blocker" and drug.time <= instant <= drug.time + scale.masking[drug.group]
-    ]
-    return scale.resolution_after_il6_blocker if given else scale.resolution
-
-
-def _troubles(timeline: Timeline, scale: Scale, start: datetime, end: datetime) -> list[datetime]:
-    """When fever, low pressure or the need of oxygen was charted."""
-    times = [reading.time for reading in fevers(timeline, scale, start, end)]
-    times += [reading.time for reading in low_pressures(timeline, scale, start, end)]
-    charted = {item.time for item in (*timeline.oxygen, *timeline.saturations) if start <= item.time <= end}
-    return times + [time for time in charted if hypoxia(timeline, scale, time).state is State.MET]
-
-
-def _undrugged(timeline: Timeline, scale: Scale, start: datetime, end: datetime) -> bool:
-    """No vasopressor in the stretch and no antipyretic whose effect reaches its end."""
-    if any(drug.role in PRESSORS and drug.time <= end and drug.until > start for drug in timeline.vasoactives):
-        return False
-    antipyretics = [drug for drug in timeline.drugs if drug.group == "antipyretic" and drug.time <= end]
-    return not any(drug.last_true(end) >= end - scale.masking["antipyretic"] for drug in antipyretics)
+    """After an IL-6 blocker a normal temperature says less: the longer time."""
+    given = between(timeline.drugs, instant - scale.masking["il6-blocker"], instant)
+    blocked = any(drug.group == "il6-blocker" for drug in given)
+    return scale.resolution_after_il6_blocker if blocked else scale.resolution
 
 
 def _watched(timeline: Timeline, scale: Scale, start: datetime, end: datetime) -> bool:
-    """True when temperatures leave no gap longer than the current window, and pressure and oxygen were charted too."""
+    """True when all of the stretch is known: temperatures without a long gap, pressure and oxygen charted at all."""
     times = [start, *(reading.time for reading in between(timeline.temperatures, start, end)), end]
     if any(later - earlier > scale.fever_current for earlier, later in pairwise(times)):
         return False
-    return bool(between(timeline.pressures, start, end) and between(timeline.oxygen, start, end))
+    if not between(timeline.pressures, start, end) or not between(timeline.oxygen, start, end):
+        return False
+    return all(timeline.known(kind, start) for kind in WATCHED)
+
+
+def _drugged(timeline: Timeline, scale: Scale, start: datetime, end: datetime) -> bool:
+    """A vasopressor in the stretch, or an antipyretic whose effect reaches its end."""
+    pressors = (drug for drug in timeline.vasoactives if drug.role in PRESSORS)
+    if any(drug.time <= end and drug.until >= start for drug in pressors):
+        return True
+    antipyretics = (drug for drug in timeline.drugs if drug.group == "antipyretic" and drug.time <= end)
+    return any(drug.last_true(end) + scale.masking["antipyretic"] >= end for drug in antipyretics)
+
+
+def _troubles(timeline: Timeline, scale: Scale, start: datetime, end: datetime) -> list[datetime]:
+    """When fever, a low pressure, a low saturation or oxygen was charted."""
+    times = [reading.time for reading in fevers(timeline, scale, start, end)]
+    times += [reading.time for reading in low_pressures(timeline, scale, start, end)]
+    saturations = between(timeline.saturations, start, end)
+    times += [reading.time for reading in saturations if reading.percent < scale.hypoxia_saturation]
+    charted = {item.time for item in between(timeline.oxygen, start, end)}
+    return times + [at for at in charted if support_at(timeline, scale, at).given]
 
 
 def _peak(timeline: Timeline, scale: Scale, onset: datetime, now: datetime) -> int:
-    """The highest grade since the onset, from the same criteria at each instant that could have raised it."""
-    instants = {drug.time for drug in timeline.vasoactives}
-    instants |= {item.time for item in timeline.oxygen}
-    instants |= {reading.time for reading in timeline.saturations if reading.percent < scale.hypoxia_saturation}
+    """The highest grade since the onset: each criterion at each instant that could have raised it."""
     adult = scale.systolic_threshold(None, None)
-    instants |= {reading.time for reading in timeline.pressures if reading.systolic < adult}
-    grades = [1]
-    for instant in {at for at in instants if onset <= at <= now} | {now}:
-        for finding in (hypotension(timeline, scale, instant), hypoxia(timeline, scale, instant)):
-            if finding.state is State.MET and finding.grade is not None:
-                grades.append(finding.grade)
-    return max(grades)
+    low = {reading.time for reading in timeline.pressures if reading.systolic < adult}
+    low |= {drug.time for drug in timeline.vasoactives}
+    oxygen = {item.time for item in timeline.oxygen}
+    oxygen |= {reading.time for reading in timeline.saturations if reading.percent < scale.hypoxia_saturation}
+    found = [hypotension(timeline, scale, at) for at in {*low, now} if onset <= at <= now]
+    found += [hypoxia(timeline, scale, at) for at in {*oxygen, now} if onset <= at <= now]
+    return max([1, *(finding.grade for finding in found if finding.state is State.MET and finding.grade)])

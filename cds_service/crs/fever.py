@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from cds_service.crs.assessment import Criterion, Episode, EpisodeState, Evidence, Finding, State
+from cds_service.crs.assessment import (
+    Criterion,
+    Episode,
+    EpisodeState,
+    Evidence,
+    Finding,
+    State,
+    doubtful,
+    evidence,
+    unknown,
+)
 from cds_service.crs.figures import shown, span
 from cds_service.crs.scale import Scale
 from cds_service.crs.timeline import Drug, Temperature, Timeline, between
@@ -12,6 +22,12 @@ from cds_service.crs.timeline import Drug, Temperature, Timeline, between
 def fevers(timeline: Timeline, scale: Scale, start: datetime, end: datetime) -> list[Temperature]:
     """Temperatures at or above the fever threshold, exact decimals, never rounded (S-GRADE-1, C23)."""
     return [reading for reading in between(timeline.temperatures, start, end) if reading.celsius >= scale.fever]
+
+
+def latest_temperature(timeline: Timeline, scale: Scale, now: datetime) -> Temperature | None:
+    """The last temperature that is still current; of several at one instant the highest (DQ-34)."""
+    recent = between(timeline.temperatures, now - scale.fever_current, now)
+    return max(recent, key=lambda reading: (reading.time, reading.celsius), default=None)
 
 
 def masking_drugs(timeline: Timeline, scale: Scale, onset: datetime | None, now: datetime) -> list[Drug]:
@@ -32,59 +48,54 @@ def masking_drugs(timeline: Timeline, scale: Scale, onset: datetime | None, now:
 
 def fever(timeline: Timeline, scale: Scale, episode: Episode, now: datetime) -> Finding:
     """The fever criterion at `now`, in the light of the episode."""
-    recent = between(timeline.temperatures, now - scale.fever_current, now)
-    last = recent[-1] if recent else None
-    missing = _missing(timeline, scale, last, now)
-    established = episode.state in (EpisodeState.OPEN, EpisodeState.WAIVED)
-    hot = fevers(timeline, scale, now - scale.fever_establishing, now)
-    if hot and episode.state is EpisodeState.OPEN:
-        return _met(hot, last, scale, now)
-    if episode.state is EpisodeState.WAIVED:
-        return _waived(timeline, scale, episode, last, missing, now)
-    if established:
-        return Finding(
-            criterion=Criterion.FEVER,
-            state=State.UNKNOWN,
-            headline=_now(last) or "temperature not charted",
-            evidence=_evidence(last),
-            missing=missing,
-            doubts=(_unresolved(episode, now),),
+    match episode.state:
+        case EpisodeState.OPEN:
+            return _open(timeline, scale, episode, now)
+        case EpisodeState.WAIVED:
+            return _waived(timeline, scale, episode, now)
+        case EpisodeState.MASKED_ONSET:
+            return _masked(timeline, scale, now)
+        case _:
+            return _gate(timeline, scale, episode, now)
+
+
+def _open(timeline: Timeline, scale: Scale, episode: Episode, now: datetime) -> Finding:
+    """Met by a fever that is current or establishes CRS; else CRS goes on, and nothing explains the temperature."""
+    start = now - scale.fever_establishing
+    hot = fevers(timeline, scale, max(start, episode.onset or start), now)
+    if hot:
+        return _met(hot, latest_temperature(timeline, scale, now), scale, now)
+    if episode.last_fever is None:
+        doubt = "CRS is charted, no fever is in the record at hand"
+    else:
+        ago = span(now - episode.last_fever)
+        doubt = (
+            f"the last fever was {ago} ago, nothing charted masks it, and it is not documented that CRS has resolved"
         )
-    return _without_episode(timeline, scale, episode, last, missing, now)
+    return _not_felt(timeline, scale, now, doubt)
 
 
 def _met(hot: Sequence[Temperature], last: Temperature | None, scale: Scale, now: datetime) -> Finding:
     current = [reading for reading in hot if reading.time >= now - scale.fever_current]
     highest = max(current or hot, key=lambda reading: (reading.celsius, reading.time))
     deciding = last if last is not None and last.celsius >= scale.fever else highest
-    doubts = []
-    if all(any(flag.uncertain for flag in reading.flags) for reading in (current or hot)):
-        doubts.append(f"the temperature rests on a reading that is doubtful ({', '.join(highest.flags)})")
-    notes = []
-    if not current:
-        notes.append(f"the last fever was {span(now - hot[-1].time)} ago: CRS is not resolved before the time it takes")
     others = [reading for reading in (highest, last) if reading is not None and reading is not deciding]
+    ago = span(now - hot[-1].time)
     return Finding(
         criterion=Criterion.FEVER,
         state=State.MET,
         headline=f"T {shown(deciding.celsius)} °C",
         rule=f"{shown(scale.fever)} °C or more",
         rules=("S-GRADE-1",),
-        evidence=(*_evidence(deciding), *(item for reading in others for item in _evidence(reading))),
-        doubts=tuple(doubts),
-        notes=tuple(notes),
+        evidence=tuple(_reading(reading) for reading in (deciding, *others)),
+        doubts=doubtful(current or hot, "the temperature"),
+        notes=() if current else (f"the last fever was {ago} ago: CRS is not resolved before the time it takes",),
     )
 
 
-def _waived(
-    timeline: Timeline,
-    scale: Scale,
-    episode: Episode,
-    last: Temperature | None,
-    missing: tuple[str, ...],
-    now: datetime,
-) -> Finding:
+def _waived(timeline: Timeline, scale: Scale, episode: Episode, now: datetime) -> Finding:
     drug = masking_drugs(timeline, scale, episode.onset, now)[-1]
+    last = latest_temperature(timeline, scale, now)
     onset = [reading for reading in timeline.temperatures if reading.time == episode.onset]
     return Finding(
         criterion=Criterion.FEVER,
@@ -92,70 +103,67 @@ def _waived(
         headline="fever waived after " + drug.agent,
         rule=f"not required after {drug.agent} once CRS is established",
         rules=("S-GRADE-WAIVE",),
-        evidence=(
-            *_evidence(last),
-            *(item for reading in onset for item in _evidence(reading)),
-            Evidence(drug.reference, f"{drug.name} given", drug.time),
-        ),
-        missing=missing,
+        evidence=(*(_reading(reading) for reading in (last, *onset) if reading is not None), _given(drug)),
+        missing=_missing(timeline, scale, now),
     )
 
 
-def _without_episode(
-    timeline: Timeline,
-    scale: Scale,
-    episode: Episode,
-    last: Temperature | None,
-    missing: tuple[str, ...],
-    now: datetime,
-) -> Finding:
-    if episode.state is EpisodeState.MASKED_ONSET:
-        drugs = masking_drugs(timeline, scale, None, now)
-        return Finding(
-            criterion=Criterion.FEVER,
-            state=State.UNKNOWN,
-            headline=_now(last) or "temperature not charted",
-            rules=("S-GRADE-GATE", "N-13"),
-            evidence=(*_evidence(last), *(Evidence(d.reference, f"{d.name} given", d.time) for d in drugs[-1:])),
-            missing=missing,
-            doubts=(f"fever may be masked by {drugs[-1].agent} given {span(now - drugs[-1].last_true(now))} ago",),
-        )
-    highest = max(between(timeline.temperatures, now - scale.fever_current, now), key=lambda r: r.celsius, default=None)
+def _masked(timeline: Timeline, scale: Scale, now: datetime) -> Finding:
+    """No fever is in the record, and a drug may have hidden it from the start (clinical 4.5, point 6)."""
+    drug = masking_drugs(timeline, scale, None, now)[-1]
+    doubt = f"fever may be masked by {drug.agent} given {span(now - drug.last_true(now))} ago"
+    return _not_felt(timeline, scale, now, doubt, _given(drug))
+
+
+def _not_felt(timeline: Timeline, scale: Scale, now: datetime, doubt: str, *more: Evidence) -> Finding:
+    """Without a fever now, and without the right to say that there is none (N-13)."""
+    last = latest_temperature(timeline, scale, now)
+    return Finding(
+        criterion=Criterion.FEVER,
+        state=State.UNKNOWN,
+        headline=_now(last),
+        rules=("S-GRADE-GATE", "N-13"),
+        evidence=(*((_reading(last),) if last else ()), *more),
+        missing=_missing(timeline, scale, now),
+        doubts=(doubt,),
+    )
+
+
+def _gate(timeline: Timeline, scale: Scale, episode: Episode, now: datetime) -> Finding:
+    """No fever: said only when all is known that could show or hide one (S-GRADE-GATE, N-14)."""
+    recent = between(timeline.temperatures, now - scale.fever_current, now)
+    highest = max(recent, key=lambda reading: (reading.celsius, reading.time), default=None)
+    missing = [*_missing(timeline, scale, now)]
+    if not missing and not episode.fevers_known:
+        missing.append(unknown(timeline, "temperatures", "temperatures since the therapy"))
+    if not timeline.known("drugs", now - max(scale.masking.values())):
+        missing.append(unknown(timeline, "drugs", "drugs that can hide fever"))
     return Finding(
         criterion=Criterion.FEVER,
         state=State.UNKNOWN if missing else State.NOT_MET,
-        headline=_now(last) or "temperature not charted",
+        headline=_now(latest_temperature(timeline, scale, now)),
         rule="" if missing else f"below {shown(scale.fever)} °C",
         rules=("S-GRADE-GATE",),
-        evidence=_evidence(highest),
-        missing=missing,
+        evidence=(_reading(highest),) if highest else (),
+        missing=tuple(missing),
     )
 
 
-def _missing(timeline: Timeline, scale: Scale, last: Temperature | None, now: datetime) -> tuple[str, ...]:
-    words = f"temperature in the last {span(scale.fever_current)}"
-    gap = timeline.gaps.get("temperatures")
-    if last is not None and timeline.known("temperatures", now - scale.fever_current):
+def _missing(timeline: Timeline, scale: Scale, now: datetime) -> tuple[str, ...]:
+    start = now - scale.fever_current
+    if between(timeline.temperatures, start, now) and timeline.known("temperatures", start):
         return ()
-    return (f"{words} ({gap.reason})" if gap else words,)
-
-
-def _unresolved(episode: Episode, now: datetime) -> str:
-    if episode.last_fever is None:
-        return "CRS is charted, no fever is in the record at hand"
-    return (
-        f"the last fever was {span(now - episode.last_fever)} ago, nothing charted masks it, and the record does not"
-        " show that CRS has resolved"
-    )
+    return (unknown(timeline, "temperatures", f"temperature in the last {span(scale.fever_current)}"),)
 
 
 def _now(last: Temperature | None) -> str:
-    return f"T {shown(last.celsius)} °C" if last else ""
+    return f"T {shown(last.celsius)} °C" if last else "temperature not charted"
 
 
-def _evidence(reading: Temperature | None) -> tuple[Evidence, ...]:
-    if reading is None:
-        return ()
+def _reading(reading: Temperature) -> Evidence:
     site = f" {reading.site}" if reading.site else ""
-    flags = f" ({', '.join(reading.flags)})" if reading.flags else ""
-    return (Evidence(reading.reference, f"{shown(reading.celsius)} °C{site}{flags}", reading.time),)
+    return evidence(reading, f"{shown(reading.celsius)} °C{site}")
+
+
+def _given(drug: Drug) -> Evidence:
+    return Evidence(drug.reference, f"{drug.name} given", drug.time)

@@ -7,14 +7,7 @@ and cannot be configured: fever alone is grade 1 (C1, N-12). Grade 5 is never co
 from collections.abc import Sequence
 from datetime import datetime
 
-from cds_service.crs.assessment import (
-    Assessment,
-    Episode,
-    EpisodeState,
-    Finding,
-    State,
-    Status,
-)
+from cds_service.crs.assessment import HIGHEST, Assessment, Episode, EpisodeState, Finding, State, Status
 from cds_service.crs.eligibility import exposure
 from cds_service.crs.episode import episode_at
 from cds_service.crs.fever import fever
@@ -27,17 +20,18 @@ from cds_service.crs.timeline import Timeline
 def assess(timeline: Timeline, scale: Scale, now: datetime) -> Assessment:
     """Grade the patient at `now` (aware, UTC). Facts after `now` are not looked at."""
     exposed = exposure(timeline, scale, now)
+    context = _context_missing(timeline)
     if exposed is None:
-        return Assessment(status=Status.NOT_ELIGIBLE, grade=None, as_of=now, unused=timeline.unused)
+        return Assessment(
+            status=Status.NOT_ELIGIBLE, grade=None, as_of=now, unused=timeline.unused, context_missing=context
+        )
     episode = episode_at(timeline, scale, exposed.since, now)
     findings = (
         fever(timeline, scale, episode, now),
         hypotension(timeline, scale, now),
         hypoxia(timeline, scale, now),
     )
-    status, grade = _grade(episode, findings)
-    notes = tuple(words for finding in findings for words in finding.notes)
-    unused = (*timeline.unused, *(item for finding in findings for item in finding.unused))
+    status, grade = _grade(episode, *findings)
     return Assessment(
         status=status,
         grade=grade,
@@ -45,19 +39,18 @@ def assess(timeline: Timeline, scale: Scale, now: datetime) -> Assessment:
         exposure=exposed,
         episode=episode,
         findings=findings,
-        unused=unused,
-        notes=notes,
-        context_missing=_context_missing(timeline),
+        unused=(*timeline.unused, *(item for finding in findings for item in finding.unused)),
+        notes=tuple(words for finding in findings for words in finding.notes),
+        context_missing=context,
     )
 
 
-def _grade(episode: Episode, findings: Sequence[Finding]) -> tuple[Status, int | None]:
-    fever_finding, *domains = findings
-    worst = max((finding.grade for finding in domains if finding.state is State.MET and finding.grade), default=None)
-    uncertain = any(finding.doubts for finding in findings) or any(finding.floor for finding in domains)
+def _grade(episode: Episode, fever_finding: Finding, *domains: Finding) -> tuple[Status, int | None]:
+    """The more severe of hypotension and hypoxia (S-GRADE-MAX), behind the gate of fever (S-GRADE-GATE)."""
+    worst = max((finding.grade for finding in domains if finding.grade), default=None)
     if episode.state in (EpisodeState.OPEN, EpisodeState.WAIVED):
-        complete = not uncertain and fever_finding.state is not State.UNKNOWN
-        return (Status.GRADED if complete else Status.PROVISIONAL), max(1, worst or 1)
+        sure = not fever_finding.doubts and _sure(domains, worst)
+        return (Status.GRADED if sure else Status.PROVISIONAL), worst or 1
     if episode.state is EpisodeState.MASKED_ONSET:
         return (Status.PROVISIONAL, worst) if worst else (Status.INDETERMINATE, None)
     if fever_finding.state is State.NOT_MET and not any(finding.floor for finding in domains):
@@ -65,10 +58,18 @@ def _grade(episode: Episode, findings: Sequence[Finding]) -> tuple[Status, int |
     return Status.INDETERMINATE, None
 
 
+def _sure(domains: Sequence[Finding], worst: int | None) -> bool:
+    """True when neither a doubt nor a floor could change the grade: for the highest, one sure criterion is enough."""
+    if worst == HIGHEST:
+        return any(finding.grade == worst and not finding.doubts for finding in domains)
+    return not any(finding.floor or finding.doubts for finding in domains)
+
+
 CONTEXT = {
     "birth_date": "the patient's age",
     "weights": "body weight",
     "drugs": "medications given",
+    "administrations": "older medication administrations",
     "orders": "active orders",
     "labs": "laboratory results",
     "cultures": "blood cultures",

@@ -1,9 +1,10 @@
 """Hypotension: low systolic pressure for the age, or the need of vasopressors (S-GRADE-2a, 3a, 4a; C14, C17, C25)."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
+from decimal import Decimal
 
-from cds_service.crs.assessment import Criterion, Evidence, Finding, State
+from cds_service.crs.assessment import Criterion, Evidence, Finding, State, doubtful, evidence, unknown
 from cds_service.crs.figures import shown, span
 from cds_service.crs.scale import Scale
 from cds_service.crs.timeline import BloodPressure, Timeline, Unused, Vasoactive, between
@@ -13,207 +14,207 @@ PRESSORS = ("vasopressor", "vasopressin")
 
 def hypotension(timeline: Timeline, scale: Scale, now: datetime) -> Finding:
     """The hypotension criterion at `now`: running vasopressors outrank the number (C17)."""
-    pressures = between(timeline.pressures, now - scale.pressure_window, now)
     running = [drug for drug in timeline.vasoactives if drug.role in PRESSORS and drug.runs_at(now)]
     if running:
-        return _on_vasopressors(running, pressures, timeline, scale, now)
-    return _without_vasopressors(pressures, timeline, scale, now)
+        return _on_vasopressors(running, timeline, scale, now)
+    low = low_pressures(timeline, scale, now - scale.pressure_window, now)
+    pushed = [drug for drug in _boluses(timeline, scale, now) if drug.role in PRESSORS]
+    if low or pushed:
+        return _low(low, pushed, timeline, scale, now)
+    return _not_low(timeline, scale, now)
 
 
 def low_pressures(timeline: Timeline, scale: Scale, start: datetime, end: datetime) -> list[BloodPressure]:
     """The pressures from `start` to `end` with a systolic below the threshold for the age (C25)."""
-    threshold = scale.systolic_threshold(timeline.age_in_days(end), timeline.age_in_years(end))
+    threshold = _threshold(timeline, scale, end)
     return [reading for reading in between(timeline.pressures, start, end) if reading.systolic < threshold]
 
 
-def _on_vasopressors(
-    running: Sequence[Vasoactive],
-    pressures: Sequence[BloodPressure],
-    timeline: Timeline,
-    scale: Scale,
-    now: datetime,
-) -> Finding:
+def _threshold(timeline: Timeline, scale: Scale, now: datetime) -> Decimal:
+    return scale.systolic_threshold(timeline.age_in_days(now), timeline.age_in_years(now))
+
+
+def _on_vasopressors(running: Sequence[Vasoactive], timeline: Timeline, scale: Scale, now: datetime) -> Finding:
     counted = {drug.agent for drug in running if drug.role == "vasopressor"}
     agents = list(dict.fromkeys(drug.agent for drug in running))
-    grade, rule = (4, "several vasopressors, vasopressin not counted: grade 4") if len(counted) >= 2 else (3, _ONE)
-    unknown_more = () if grade == 4 else _missing_vasoactives(timeline, scale, now)
-    notes = list(_notes(timeline, scale, now))
-    if not counted:
-        notes.append("vasopressin alone is counted as one vasopressor")
-    if len(counted) == 1 and len(agents) == 2:
-        notes.append("vasopressin is not counted as a second vasopressor")
+    several = len(counted) >= 2
+    missing = () if several else _missing_vasoactives(timeline, scale, now)
+    pressures = between(timeline.pressures, now - scale.pressure_window, now)
     return Finding(
         criterion=Criterion.HYPOTENSION,
         state=State.MET,
-        grade=grade,
+        grade=4 if several else 3,
         headline=f"{' + '.join(agents)} running",
-        rule=rule,
-        rules=("S-GRADE-4a",) if grade == 4 else ("S-GRADE-3a",),
-        evidence=(*(_infusion(drug) for drug in running), *_latest(pressures)),
-        missing=unknown_more,
-        floor=bool(unknown_more),
-        notes=tuple(notes),
+        rule=_SEVERAL if several else _ONE,
+        rules=("S-GRADE-4a",) if several else ("S-GRADE-3a",),
+        evidence=(*map(_drug, running), *map(_pressure, pressures[-1:])),
+        missing=missing,
+        floor=bool(missing),
+        doubts=doubtful(running, "the vasopressor"),
+        notes=(*_notes(timeline, scale, now), *_on_vasopressin(running, len(counted))),
         unused=_stopped(timeline, scale, now),
     )
 
 
 _ONE = "a vasopressor, with or without vasopressin: grade 3"
+_SEVERAL = "several vasopressors, vasopressin not counted: grade 4"
 
 
-def _without_vasopressors(
-    pressures: Sequence[BloodPressure], timeline: Timeline, scale: Scale, now: datetime
+def _on_vasopressin(running: Sequence[Vasoactive], counted: int) -> tuple[str, ...]:
+    """How vasopressin was counted, where that decides: never as the second vasopressor (C14)."""
+    if counted >= 2 or all(drug.role == "vasopressor" for drug in running):
+        return ()
+    if counted == 0:
+        return ("vasopressin alone is counted as one vasopressor",)
+    return ("vasopressin is not counted as a second vasopressor",)
+
+
+def _low(
+    low: Sequence[BloodPressure], pushed: Sequence[Vasoactive], timeline: Timeline, scale: Scale, now: datetime
 ) -> Finding:
-    missing = list(_missing_vasoactives(timeline, scale, now))
-    unused = list(_stopped(timeline, scale, now))
-    notes = _notes(timeline, scale, now)
-    threshold = scale.systolic_threshold(timeline.age_in_days(now), timeline.age_in_years(now))
-    low = low_pressures(timeline, scale, now - scale.pressure_window, now)
-    pushed = _push_doses(timeline, scale, now)
-    if low or pushed:
-        doubts = () if pushed else _doubts(low, pressures, timeline, scale, now)
-        worst = min(low, key=lambda reading: reading.systolic) if low else None
-        return Finding(
-            criterion=Criterion.HYPOTENSION,
-            state=State.MET,
-            grade=2,
-            headline=f"SBP {shown(worst.systolic)}" if worst else f"{pushed[0].agent} bolus",
-            rule=f"systolic below {shown(threshold)} mmHg, no vasopressor: grade 2"
-            if worst
-            else "a vasopressor bolus, none running: grade 2",
-            rules=("S-GRADE-2a",),
-            evidence=(*((_pressure(worst),) if worst else ()), *_later(pressures, worst), *map(_infusion, pushed)),
-            missing=tuple(missing),
-            floor=bool(missing),
-            doubts=doubts,
-            notes=notes,
-            unused=tuple(unused),
-        )
-    if not pressures or not timeline.known("pressures", now - scale.pressure_window):
-        missing.insert(0, _no_pressure(timeline, scale))
-        stale = _stale(timeline.pressures, scale, now)
-        unused.extend(stale)
-    known = not missing
+    missing = _missing_vasoactives(timeline, scale, now)
+    worst = min(low, key=lambda reading: reading.systolic, default=None)
+    last = between(timeline.pressures, now - scale.pressure_window, now)[-1:]
+    if worst is not None:
+        headline = f"SBP {shown(worst.systolic)}"
+        rule = f"systolic below {shown(_threshold(timeline, scale, now))} mmHg, no vasopressor: grade 2"
+    else:
+        headline, rule = f"{pushed[-1].agent} bolus", "a vasopressor bolus, none running: grade 2"
     return Finding(
         criterion=Criterion.HYPOTENSION,
-        state=State.NOT_MET if known else State.UNKNOWN,
-        rule=f"not below {shown(threshold)} mmHg, no vasopressor" if known else "",
-        evidence=_lowest(pressures),
-        missing=tuple(missing),
-        floor=not known,
-        notes=notes,
-        unused=tuple(unused),
+        state=State.MET,
+        grade=2,
+        headline=headline,
+        rule=rule,
+        rules=("S-GRADE-2a",),
+        evidence=(*map(_pressure, dict.fromkeys((worst, *last) if worst else last)), *map(_drug, pushed)),
+        missing=missing,
+        floor=bool(missing),
+        doubts=doubtful(pushed, "the bolus") if pushed else _doubts(low, timeline, scale, now),
+        notes=_notes(timeline, scale, now),
+        unused=_stopped(timeline, scale, now),
+    )
+
+
+def _not_low(timeline: Timeline, scale: Scale, now: datetime) -> Finding:
+    start = now - scale.pressure_window
+    pressures = between(timeline.pressures, start, now)
+    missing = _missing_vasoactives(timeline, scale, now)
+    unused = _stopped(timeline, scale, now)
+    if not pressures or not timeline.known("pressures", start):
+        words = f"blood pressure in the last {span(scale.pressure_window)}"
+        missing = (unknown(timeline, "pressures", words), *missing)
+        unused = (*unused, *_stale(timeline, scale, now))
+    lowest = min(pressures, key=lambda reading: reading.systolic, default=None)
+    threshold = shown(_threshold(timeline, scale, now))
+    return Finding(
+        criterion=Criterion.HYPOTENSION,
+        state=State.UNKNOWN if missing else State.NOT_MET,
+        rule="" if missing else f"not below {threshold} mmHg, no vasopressor",
+        evidence=(_pressure(lowest),) if lowest else (),
+        missing=missing,
+        floor=bool(missing),
+        notes=_notes(timeline, scale, now),
+        unused=unused,
     )
 
 
 def _missing_vasoactives(timeline: Timeline, scale: Scale, now: datetime) -> tuple[str, ...]:
     if timeline.known("vasoactives", now - scale.vasoactive_history):
         return ()
-    return (f"vasopressor infusions ({timeline.gaps['vasoactives'].reason})",)
+    return (unknown(timeline, "vasoactives", "vasopressor infusions"),)
 
 
-def _no_pressure(timeline: Timeline, scale: Scale) -> str:
-    words = f"blood pressure in the last {span(scale.pressure_window)}"
-    gap = timeline.gaps.get("pressures")
-    return f"{words} ({gap.reason})" if gap else words
-
-
-def _push_doses(timeline: Timeline, scale: Scale, now: datetime) -> list[Vasoactive]:
+def _boluses(timeline: Timeline, scale: Scale, now: datetime) -> list[Vasoactive]:
     """A bolus of a vasopressor within the window is evidence of hypotension, not of a running infusion (DQ-56)."""
-    recent = between(timeline.vasoactives, now - scale.pressure_window, now)
-    return [drug for drug in recent if drug.bolus and drug.role in PRESSORS]
+    return [drug for drug in between(timeline.vasoactives, now - scale.pressure_window, now) if drug.bolus]
 
 
-def _doubts(
-    low: Sequence[BloodPressure],
-    pressures: Sequence[BloodPressure],
-    timeline: Timeline,
-    scale: Scale,
-    now: datetime,
-) -> tuple[str, ...]:
-    """One low value followed by normal ones, nothing given for it: the grade stays, but provisional (4.4)."""
-    doubts = []
-    if len(low) == 1 and _superseded(low[0], pressures, timeline, scale):
+def _doubts(low: Sequence[BloodPressure], timeline: Timeline, scale: Scale, now: datetime) -> tuple[str, ...]:
+    """Why hypotension by the number alone is provisional."""
+    doubts = list(doubtful(low, "the low pressure"))
+    if _superseded(low, timeline, scale, now):
         doubts.append("a single low pressure, later readings normal")
-    if all(any(flag.uncertain for flag in reading.flags) for reading in low):
-        doubts.append(f"the low pressure rests on a reading that is doubtful ({', '.join(low[-1].flags)})")
     if timeline.age_in_years(now) is None:
         doubts.append("the age is not known: the adult threshold was used")
     return tuple(doubts)
 
 
-def _superseded(low: BloodPressure, pressures: Sequence[BloodPressure], timeline: Timeline, scale: Scale) -> bool:
-    times = [low.time]
-    for reading in pressures:
-        if reading.time - times[-1] >= scale.normal_spacing:
-            times.append(reading.time)
-    treated = any(drug.time >= low.time for drug in timeline.drugs if drug.group == "il6-blocker")
-    treated = treated or any(drug.until >= low.time for drug in timeline.vasoactives if drug.role in PRESSORS)
-    return len(times) - 1 >= scale.normal_readings and not treated
+def _superseded(low: Sequence[BloodPressure], timeline: Timeline, scale: Scale, now: datetime) -> bool:
+    """One low value, normal ones later with time between them, and nothing given for it since (4.4)."""
+    instants = {reading.time for reading in low}
+    if len(instants) > 1:
+        return False
+    since = instants.pop()
+    normal: list[datetime] = []
+    for reading in between(timeline.pressures, since, now):
+        if reading.time > since and (not normal or reading.time - normal[-1] >= scale.normal_spacing):
+            normal.append(reading.time)
+    treated = any(drug.group == "il6-blocker" for drug in between(timeline.drugs, since, now))
+    given = (drug for drug in timeline.vasoactives if drug.role in PRESSORS and drug.time <= now)
+    return len(normal) >= scale.normal_readings and not treated and not any(drug.until >= since for drug in given)
 
 
 def _notes(timeline: Timeline, scale: Scale, now: datetime) -> tuple[str, ...]:
-    """What is charted about other vasoactive drugs: counted never, said always (3.9, DQ-51, DQ-53, DQ-60)."""
-    notes = []
-    for drug in timeline.vasoactives:
-        if drug.runs_at(now) and drug.role not in PRESSORS:
-            notes.append(f"{drug.agent} is running: not a vasopressor in ASTCT grading")
-        elif drug.runs_at(now) and not _updated(drug, timeline, now - scale.vasoactive_history):
+    """What is charted about vasoactive drugs and does not count: said always (3.9, DQ-51, DQ-53, DQ-60)."""
+    running = [drug for drug in timeline.vasoactives if drug.runs_at(now)]
+    charted = {drug.agent for drug in between(timeline.vasoactives, now - scale.vasoactive_history, now)}
+    stopped = [drug for drug in _ended(timeline, scale, now) if now - drug.until <= scale.vasoactive_stopped]
+    ordered = {order.agent for order in timeline.orders if order.group in PRESSORS and order.time <= now}
+    notes = [f"{drug.agent} is running: not a vasopressor in ASTCT grading" for drug in running if not _counts(drug)]
+    for drug in running:
+        if _counts(drug) and drug.agent not in charted:
             ago = span(now - drug.time)
             notes.append(f"{drug.agent} charted as running for {ago} without a rate update: confirm")
-        elif not drug.bolus and timedelta() <= now - drug.until <= scale.vasoactive_stopped:
-            notes.append(f"{drug.agent} was stopped {span(now - drug.until)} ago: check the pressure again")
-    given = {drug.agent for drug in timeline.vasoactives if drug.runs_at(now)}
-    ordered = {order.agent for order in timeline.orders if order.group in PRESSORS} - given
-    notes.extend(f"{agent} is ordered, not charted as running" for agent in sorted(ordered))
+    for drug in _boluses(timeline, scale, now):
+        if not _counts(drug):
+            notes.append(f"{drug.agent} bolus {span(now - drug.time)} ago: not a vasopressor in ASTCT grading")
+    notes += [f"{drug.agent} was stopped {span(now - drug.until)} ago: check the pressure again" for drug in stopped]
+    waiting = sorted(ordered - {drug.agent for drug in running})
+    notes += [f"{agent} is ordered, not charted as running" for agent in waiting]
     return tuple(dict.fromkeys(notes))
 
 
-def _updated(drug: Vasoactive, timeline: Timeline, since: datetime) -> bool:
-    return any(other.agent == drug.agent and other.time >= since for other in timeline.vasoactives)
+def _counts(drug: Vasoactive) -> bool:
+    return drug.role in PRESSORS
+
+
+def _ended(timeline: Timeline, scale: Scale, now: datetime) -> list[Vasoactive]:
+    """The last infusion of each vasopressor that was stopped of late and does not run on in another line."""
+    running = {drug.agent for drug in timeline.vasoactives if drug.runs_at(now)}
+    last: dict[str, Vasoactive] = {}
+    for drug in sorted(timeline.vasoactives, key=lambda item: item.until):
+        recent = now - scale.vasoactive_history <= drug.until <= now
+        if _counts(drug) and recent and not drug.bolus and drug.agent not in running:
+            last[drug.agent] = drug
+    return list(last.values())
 
 
 def _stopped(timeline: Timeline, scale: Scale, now: datetime) -> tuple[Unused, ...]:
-    since = now - scale.vasoactive_history
     return tuple(
         Unused(drug.reference, f"{drug.agent} was stopped {span(now - drug.until)} ago")
-        for drug in timeline.vasoactives
-        if drug.role in PRESSORS and not drug.bolus and since <= drug.until <= now
+        for drug in _ended(timeline, scale, now)
     )
 
 
-def _stale(readings: Sequence[BloodPressure], scale: Scale, now: datetime) -> tuple[Unused, ...]:
-    earlier = [reading for reading in readings if reading.time < now - scale.pressure_window]
-    if not earlier:
-        return ()
-    last = earlier[-1]
-    age = span(now - last.time)
-    return (Unused(last.reference, f"{_words(last)} is {age} old, the limit is {span(scale.pressure_window)}"),)
+def _stale(timeline: Timeline, scale: Scale, now: datetime) -> tuple[Unused, ...]:
+    limit = scale.pressure_window
+    earlier = [reading for reading in timeline.pressures if reading.time < now - limit]
+    return tuple(
+        Unused(last.reference, f"{_words(last)} is {span(now - last.time)} old, the limit is {span(limit)}")
+        for last in earlier[-1:]
+    )
 
 
-def _infusion(drug: Vasoactive) -> Evidence:
+def _drug(drug: Vasoactive) -> Evidence:
     rate = f" {drug.rate}" if drug.rate else ""
-    return Evidence(drug.reference, f"{drug.agent}{rate}{' bolus' if drug.bolus else ''}", drug.time)
+    return evidence(drug, f"{drug.agent}{rate}{' bolus' if drug.bolus else ''}")
 
 
 def _words(reading: BloodPressure) -> str:
     diastolic = f"/{shown(reading.diastolic)}" if reading.diastolic is not None else ""
-    extras = [reading.method] if reading.method else []
-    extras.extend(flag.value for flag in reading.flags)
-    return f"BP {shown(reading.systolic)}{diastolic} mmHg" + (f" ({', '.join(extras)})" if extras else "")
+    return f"BP {shown(reading.systolic)}{diastolic} mmHg"
 
 
 def _pressure(reading: BloodPressure) -> Evidence:
-    return Evidence(reading.reference, _words(reading), reading.time)
-
-
-def _latest(pressures: Sequence[BloodPressure]) -> tuple[Evidence, ...]:
-    return (_pressure(pressures[-1]),) if pressures else ()
-
-
-def _later(pressures: Sequence[BloodPressure], worst: BloodPressure | None) -> tuple[Evidence, ...]:
-    return (_pressure(pressures[-1]),) if pressures and pressures[-1] is not worst else ()
-
-
-def _lowest(pressures: Sequence[BloodPressure]) -> tuple[Evidence, ...]:
-    lowest: BloodPressure | None = min(pressures, key=lambda reading: reading.systolic, default=None)
-    return (_pressure(lowest),) if lowest else ()
+    return evidence(reading, _words(reading), *((reading.method,) if reading.method else ()))

@@ -17,10 +17,20 @@ class WeightBand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WeightRange:
+    """Weights in kg that can be true below an age in years, ends included; the last range has no upper age."""
+
+    low: Decimal
+    high: Decimal
+    below_years: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """One drug or test that can be offered as a draft (`cards/orders/`).
 
     A drug has either `weight_bands` (mg per kg, capped at `maximum_mg`) or `fixed_mg`. Times in minutes and hours.
+    `days` is the least and the greatest duration of a course, `then` what follows it in words; a single dose has none.
     """
 
     id: str
@@ -35,10 +45,24 @@ class Order:
     maximum_mg: Decimal | None = None
     over_minutes: int | None = None
     every_hours: int | None = None
-    duration: str = ""
+    days: tuple[int, int] | None = None
+    then: str = ""
     adults_only: bool = False
     quantity: str = ""
     reference: str = ""
+
+    @property
+    def length(self) -> str:
+        """How long a course lasts, in words: `1 to 3 days`; empty for a single dose."""
+        if self.days is None:
+            return ""
+        low, high = self.days
+        return f"{high} days" if low == high else f"{low} to {high} days"
+
+    @property
+    def duration(self) -> str:
+        """The length and what follows: `3 days, then reassess`."""
+        return f"{self.length}, then {self.then}" if self.then else self.length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +102,7 @@ class Protocol:
     weight_confirm_high_kg: Decimal
     weight_jump: Decimal
     weight_jump_window: timedelta
+    plausible_weights: tuple[WeightRange, ...]
     adult_kg_without_age: Decimal
     steroid_active: timedelta
     regrade: timedelta
@@ -90,6 +115,8 @@ class Protocol:
     ice_from_years: int
     ice_normal: Decimal
     capd_suspicious: Decimal
+    icans_risk_fever: Decimal
+    icans_risk_window: timedelta
     early_steroid_products: tuple[str, ...]
     flow_note_products: tuple[str, ...]
     long_fever: timedelta

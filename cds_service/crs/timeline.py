@@ -1,7 +1,8 @@
 """The timeline: what is known of a patient, as dated facts with their units in their names.
 
-Times are aware datetimes in UTC, numbers that decide are Decimal. A fact that could not be used is not dropped:
-it stands in `unused` with its reason. Data that could not be had at all stands in `gaps`.
+Times are aware datetimes (a date without a time: the start of that day in the site's zone), numbers that decide are
+Decimal. A fact that could not be used is not dropped: it stands in `unused` with its reason. Data that could not be had
+at all stands in `gaps`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +17,7 @@ FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Flag(StrEnum):
-    """What a clinician should know of a reading that was used all the same (DQ rules in docs/glossary.md)."""
+    """What a clinician should know of a reading that was used all the same."""
 
     PRELIMINARY = "preliminary"
     UNIT_INFERRED = "unit inferred"
@@ -45,6 +46,17 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lasting(Fact):
+    """Something that may have lasted: from `time` to `until` (FOREVER while it goes on), None without a duration."""
+
+    until: datetime | None = None
+
+    def last_true(self, instant: datetime) -> datetime:
+        """The latest time, up to `instant`, at which this is charted to be so."""
+        return self.time if self.until is None else min(self.until, instant)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Temperature(Fact):
     """Body temperature in degrees Celsius, exact; `site` as charted, e.g. `oral`."""
 
@@ -69,22 +81,16 @@ class OxygenSaturation(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OxygenSupport(Fact):
+class OxygenSupport(Lasting):
     """What was charted at once about oxygen: device class (an id of the scale), flow in L/min, FiO2 in percent.
 
-    `device_text` is what the record calls a device that no rule knows. `until` is the end of a charted period of
-    support (FOREVER while it lasts), None for a single observation.
+    `device_text` names a device that no rule knows.
     """
 
     device: str | None = None
     device_text: str = ""
     flow: Decimal | None = None
     fio2: Decimal | None = None
-    until: datetime | None = None
-
-    def last_true(self, instant: datetime) -> datetime:
-        """The latest time, up to `instant`, at which this is charted to be so."""
-        return self.time if self.until is None else min(self.until, instant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,35 +120,25 @@ class BodyWeight(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Therapy(Fact):
-    """A T-cell engaging therapy: `product` for people, `window` names its eligibility window in the scale.
-
-    `whole_day` marks a date without a time; `until` is the end of an infusion, FOREVER while it runs.
-    """
+class Therapy(Lasting):
+    """A T-cell engaging therapy: `product` for people, `window` names its eligibility window in the scale."""
 
     product: str
     window: str
     whole_day: bool = False
-    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drug(Fact):
-    """A drug given (from `time`, `until` its end if it is an infusion or course).
+class Drug(Lasting):
+    """A drug given, at once or as an infusion or course.
 
-    `agent` is the ingredient (`tocilizumab`), `group` its role (`il6-blocker`, `corticosteroid`, `antipyretic`,
-    `antibiotic`, …), `name` what the record calls it.
+    `agent` is the ingredient, `group` its role (`il6-blocker`, `antipyretic`, …), `name` what the record calls it.
     """
 
     agent: str
     group: str
     name: str
     dose_mg: Decimal | None = None
-    until: datetime | None = None
-
-    def last_true(self, instant: datetime) -> datetime:
-        """The latest time, up to `instant`, at which the drug was being given."""
-        return self.time if self.until is None else min(self.until, instant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,10 +205,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """All facts of one patient, each kind sorted by time.
-
-    `gaps` is keyed by the name of the kind, which is the name of the field.
-    """
+    """All facts of one patient, each kind sorted by time. `gaps` is keyed by the kind, the name of the field."""
 
     birth_date: date | None = None
     temperatures: tuple[Temperature, ...] = ()

@@ -1,49 +1,31 @@
 """The FHIR client: reads pages from an EHR's server that is on the allow-list, and nothing else, within a deadline.
 
-The token goes to the one base URL it came with: no redirects, no environment proxies, no links to elsewhere.
+The token goes to the one base URL it came with: no redirects, no environment proxies, no cookies, no links elsewhere.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 
 from cds_service.errors import InvalidRequest, InvalidSettings
+from cds_service.fhir.deadline import POOLS, Deadline, FhirFailure, ending_by
 from cds_service.fhir.elements import Json, objects
 from cds_service.fhir.strict_json import parse
 
 MAXIMUM_PAGES = 20
 MAXIMUM_BYTES = 5_000_000
+"""Of all pages of one query together, decompressed."""
 CHUNK = 65_536
 CONNECT_SECONDS = 2.0
-POOL_SIZE = 64
-
-
-class FhirFailure(Exception):
-    """A query that gave no usable answer; the message says why, without a URL, an id or a token."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """A point of the monotonic clock by which everything must be done."""
-
-    at: float
-
-    @classmethod
-    def after(cls, seconds: float) -> "Deadline":
-        """The deadline that many seconds from now."""
-        return cls(time.monotonic() + seconds)
-
-    def remaining(self) -> float:
-        """Seconds left. Raises FhirFailure when there are none."""
-        left = self.at - time.monotonic()
-        if left <= 0:
-            raise FhirFailure("the FHIR server did not answer in time")
-        return left
+POOL_SIZE = 256
+SERVERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +48,25 @@ def base_url(url: str) -> str:
 
 def _split(url: str) -> SplitResult | None:
     """The parts of a plain URL, None for anything with tricks in it."""
-    if not url.isascii() or any(char in url for char in "\\@?#%\t\r\n ") or any(ord(char) < 33 for char in url):
+    if any(char in url for char in "?#%") or not _printable(url):
         return None
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
         return None
-    dotted = any(step in (".", "..") for step in parts.path.split("/"))
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or dotted:
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or _climbs(parts.path):
         return None
     return parts
+
+
+def _printable(url: str) -> bool:
+    """True for visible ASCII without the two characters on whose meaning URL parsers differ."""
+    return all("!" <= char <= "~" and char not in "\\@" for char in url)
+
+
+def _climbs(path: str) -> bool:
+    return any(step in (".", "..") for step in path.split("/"))
 
 
 def _plain(parts: SplitResult) -> str:
@@ -84,25 +74,40 @@ def _plain(parts: SplitResult) -> str:
 
 
 def _authority(parts: SplitResult) -> str:
+    """Host and port in one spelling; an IPv6 address keeps its brackets."""
+    host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return f"{(parts.hostname or '').lower()}:{port}"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _below(parts: SplitResult, base: str) -> bool:
+    """Same scheme, host and port, and the path of the base or one below it."""
+    wanted = _plain(parts)
+    return wanted == base or wanted.startswith(base + "/")
 
 
 def allowed(url: str, allow_list: Sequence[str]) -> bool:
     """True when the server is one of the allowed bases or lies below one: same scheme, host, port, path at a slash."""
     parts = _split(url)
-    if parts is None:
-        return False
-    wanted = _plain(parts)
     bases = [_plain(known) for known in map(_split, allow_list) if known is not None]
-    return any(wanted == base or wanted.startswith(base + "/") for base in bases)
+    return parts is not None and any(_below(parts, base) for base in bases)
 
 
-def new_session() -> requests.Session:
-    """Pooled connections that take nothing from the environment (T09)."""
+class _Adapter(HTTPAdapter):
+    """Connections that keep to a deadline."""
+
+    def init_poolmanager(self, *options: Any, **named: Any) -> None:
+        super().init_poolmanager(*options, **named)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+
+def new_session(ca_bundle: Path | None = None) -> requests.Session:
+    """Pooled connections, for all threads; they take nothing from the environment and keep no cookies (T09)."""
     session = requests.Session()
     session.trust_env = False
-    adapter = HTTPAdapter(pool_connections=8, pool_maxsize=POOL_SIZE, max_retries=0)
+    session.verify = True if ca_bundle is None else str(ca_bundle)
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    adapter = _Adapter(pool_connections=SERVERS, pool_maxsize=POOL_SIZE, max_retries=0)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
@@ -126,81 +131,93 @@ class FhirClient:
 
     def following(self, link: str) -> Iterator[Page]:
         """The pages from a `next` link on. Raises FhirFailure for a link that leads away from the server (T10)."""
-        if not self._same_base(link):
-            raise FhirFailure("the next page lies on another server and was not fetched")
-        yield from self._follow(link)
+        yield from self._follow(self._own(link))
 
     def _follow(self, url: str) -> Iterator[Page]:
         seen: set[str] = set()
+        room = MAXIMUM_BYTES
         while True:
             seen.add(url)
-            body = self._get(url)
+            received = self._get(url, room)
+            room -= len(received)
+            body = _resource(received)
             link = next_link(body)
             yield Page(body, link)
             if link is None:
                 return
-            if link in seen or len(seen) >= MAXIMUM_PAGES:
+            if link in seen:
+                raise FhirFailure("the pages lead back to one that was read, the rest was not found")
+            if len(seen) >= MAXIMUM_PAGES:
                 raise FhirFailure(f"there are more than {MAXIMUM_PAGES} pages, the rest was not read")
-            if not self._same_base(link):
-                raise FhirFailure("the next page lies on another server and was not fetched")
-            url = link
+            url = self._own(link)
 
-    def _same_base(self, link: str) -> bool:
+    def _own(self, link: str) -> str:
+        """The link to a page, if it lies under the base, also when percent-encoding is undone."""
         try:
             target, home = urlsplit(link), urlsplit(self.base)
-            same = (target.scheme, _authority(target)) == (home.scheme, _authority(home))
+            own = _below(target, _plain(home)) and not _climbs(unquote(target.path)) and "\\" not in unquote(link)
         except ValueError:
-            return False
-        plain = not any(char in link for char in "\\@\t\r\n") and ".." not in target.path
-        path = home.path.rstrip("/")
-        return same and plain and (target.path.rstrip("/") == path or target.path.startswith(path + "/"))
+            own = False
+        if not own or not _printable(link):
+            raise FhirFailure("the next page lies outside the FHIR server's address and was not fetched")
+        return link
 
-    def _get(self, url: str) -> Json:
+    def _get(self, url: str, room: int) -> bytes:
+        """The body of an answer. A server that drops the connection before it answers is asked once more (T50)."""
+        try:
+            with ending_by(self.deadline):
+                try:
+                    return self._ask(url, room)
+                except requests.Timeout:
+                    raise
+                except requests.ConnectionError:
+                    return self._ask(url, room)
+        except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
+            raise FhirFailure("the FHIR server did not answer in time") from error
+        except requests.exceptions.SSLError as error:
+            raise FhirFailure("the FHIR server has no certificate that is trusted") from error
+        except (requests.ConnectionError, ConnectionError) as error:
+            raise FhirFailure("the FHIR server cannot be reached") from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise FhirFailure("the FHIR server's answer broke off or cannot be read") from error
+
+    def _ask(self, url: str, room: int) -> bytes:
         headers = {"Accept": "application/fhir+json", "Accept-Encoding": "gzip"}
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
         left = self.deadline.remaining()
-        try:
-            with self.session.get(
-                url,
-                headers=headers,
-                timeout=(min(CONNECT_SECONDS, left), left),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                return self._body(response)
-        except requests.Timeout as error:
-            raise FhirFailure("the FHIR server did not answer in time") from error
-        except (requests.RequestException, OSError) as error:
-            raise FhirFailure("the FHIR server cannot be reached") from error
+        timeout = (min(CONNECT_SECONDS, left), left)
+        with self.session.get(url, headers=headers, timeout=timeout, allow_redirects=False, stream=True) as response:
+            status = response.status_code
+            if status in (401, 403):
+                raise FhirFailure(f"the FHIR server does not permit it (HTTP {status})")
+            if status != 200:
+                raise FhirFailure(f"the FHIR server answered HTTP {status}")
+            return self._received(response, room)
 
-    def _body(self, response: requests.Response) -> Json:
-        status = response.status_code
-        if status in (401, 403):
-            raise FhirFailure(f"the FHIR server does not permit it (HTTP {status})")
-        if status != 200:
-            raise FhirFailure(f"the FHIR server answered HTTP {status}")
-        try:
-            body = parse(self._bytes(response))
-        except InvalidRequest as error:
-            raise FhirFailure("the FHIR server's answer is not JSON that can be read") from error
-        if not isinstance(body, dict):
-            raise FhirFailure("the FHIR server's answer is not a FHIR resource")
-        return body
-
-    def _bytes(self, response: requests.Response) -> bytes:
-        """The body, at most MAXIMUM_BYTES after decompression, and never past the deadline (T51, T53)."""
-        chunks, size = [], 0
+    def _received(self, response: requests.Response, room: int) -> bytes:
+        """The body, at most `room` bytes after decompression, and never past the deadline (T51, T53)."""
+        chunks: list[bytes] = []
+        size = 0
         while True:
             self.deadline.remaining()
-            chunk: bytes = response.raw.read1(CHUNK, decode_content=True)
+            chunk = response.raw.read1(CHUNK, decode_content=True)
             if not chunk:
-                break
+                return b"".join(chunks)
             size += len(chunk)
-            if size > MAXIMUM_BYTES:
+            if size > room:
                 raise FhirFailure("the FHIR server's answer is too large")
             chunks.append(chunk)
-        return b"".join(chunks)
+
+
+def _resource(received: bytes) -> Json:
+    try:
+        body = parse(received)
+    except InvalidRequest as error:
+        raise FhirFailure("the FHIR server's answer is not JSON that can be read") from error
+    if not isinstance(body, dict):
+        raise FhirFailure("the FHIR server's answer is not a FHIR resource")
+    return body
 
 
 def next_link(bundle: Any) -> str | None:

@@ -1,16 +1,39 @@
 """The value sets as readers use them: a concept in, a meaning out. Other spellings of a code system are understood."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
-from cds_service.crs.valuesets import Code, Meaning, Refusal, ValueSet
+from cds_service.crs.timeline import Flag
+from cds_service.crs.valuesets import Code, Meaning, Member, Refusal, ValueSet, normalised
 from cds_service.fhir.elements import Json, Unusable, codings, member, objects, text, texts
 
 OBSERVATIONS = ("temperature", "blood-pressure", "oxygen", "weight", "laboratory", "cultures", "scores")
 LOINC = "http://loinc.org"
+NDC = "http://hl7.org/fhir/sid/ndc"
 REMEMBERED_TEXTS = 4096
+_PACKAGE = re.compile(r"0?(\d{4})-?(\d{4})-?\d{2}", re.ASCII)
+"""A National Drug Code of a labeller with four digits: labeller, product, package."""
+_HINT = re.compile(
+    r"(?<![a-z0-9])(temp|temps|tmax|temperature|bp|abp|nibp|sbp|blood pressure|o2|sats?|spo2|oxygen|fio2|lpm|"
+    r"weight|wt|vasopressors?|pressors?|norepinephrine|epinephrine|vasopressin|phenylephrine|dopamine)(?![a-z0-9])"
+)
+"""Words that a reading of the patient may bear and that alone do not say which reading it is (T69)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a concept stands for; `by_name` when no code says so."""
+
+    meaning: Meaning
+    by_name: bool
+
+    @property
+    def flags(self) -> tuple[Flag, ...]:
+        """What is to be known of it."""
+        return (Flag.NAME_ONLY,) if self.by_name else ()
 
 
 @dataclass(frozen=True)
@@ -20,56 +43,71 @@ class Codebook:
     value_sets: Mapping[str, ValueSet]
     aliases: Mapping[str, str]
 
-    def find(self, name: str, concept: Any) -> Meaning | None:
-        """The meaning of a concept in a value set. Raises Unusable with the reason when the set refuses it."""
-        found = self.value_sets[name].find(self.pairs(concept), texts(concept))
-        if isinstance(found, Refusal):
-            raise Unusable(found.reason)
-        return found
+    def find(self, name: str, concept: Any) -> Found | None:
+        """What a concept is in a value set: by code, else by word. Raises Unusable when the set refuses it.
+
+        Words that refuse also count beside a code: epinephrine is no infusion when its text says EpiPen.
+        """
+        value_set = self.value_sets[name]
+        coded = value_set.coded(self.pairs(concept))
+        named = value_set.named(texts(concept), beside_code=coded is not None)
+        for found in (coded, named):
+            if isinstance(found, Refusal):
+                raise Unusable(found.reason)
+        meaning = coded or named
+        return Found(meaning, by_name=coded is None) if isinstance(meaning, Meaning) else None
 
     def pairs(self, concept: Any) -> list[tuple[str, str]]:
-        """`(system, code)` pairs with the usual URI of each system."""
-        return [(self.aliases.get(system, system), code) for system, code in codings(concept)]
+        """`(system, code)` pairs with the usual URI of each system; of a package of a drug also its product."""
+        pairs = [(self.aliases.get(system, system), code) for system, code in codings(concept)]
+        packages = (_PACKAGE.fullmatch(code) for system, code in pairs if system == NDC)
+        return pairs + [(NDC, f"{package[1]}-{package[2]}") for package in packages if package]
 
-    def observation(self, concept: Any) -> tuple[str, Meaning | Refusal, bool] | None:
+    def observation(self, concept: Any) -> tuple[str, Member, bool] | None:
         """What an Observation or component is about: value set, member, and whether only its words say so.
 
         A LOINC code that no table knows is definite: then words do not make it a reading (it is said as unused).
         """
         pairs = self.pairs(concept)
-        for pair in pairs:
-            known = self._observation_codes.get(pair)
-            if known is not None:
-                return (*known, False)
+        known = [self._observation_codes[pair] for pair in pairs if pair in self._observation_codes]
+        for name, found in known:
+            if isinstance(found, Refusal):
+                return name, found, False
+        if known:
+            return (*known[0], False)
+        unknown = next((code for system, code in pairs if system == LOINC), None)
         for words in texts(concept):
-            found = self._observation_word(words)
-            if found is not None:
-                if any(system == LOINC for system, _ in pairs):
-                    code = next(code for system, code in pairs if system == LOINC)
-                    return found[0], Refusal(f"the code {code} is not in the code tables"), True
-                return (*found, True)
+            worded = self._observation_word(words)
+            if worded is not None and unknown is not None:
+                return worded[0], Refusal(f"the code {text(unknown)} is not in the code tables"), True
+            if worded is not None:
+                return (*worded, True)
         return None
 
+    def may_be_reading(self, concept: Any) -> bool:
+        """True for a name that may be that of a reading the rules look at, where no code says what it is (T69)."""
+        if any(system == LOINC for system, _ in self.pairs(concept)):
+            return False
+        return any(_HINT.search(normalised(words)) for words in texts(concept))
+
     @cached_property
-    def _observation_codes(self) -> Mapping[tuple[str, str], tuple[str, Meaning | Refusal]]:
-        known: dict[tuple[str, str], tuple[str, Meaning | Refusal]] = {}
+    def _observation_codes(self) -> Mapping[tuple[str, str], tuple[str, Member]]:
+        known: dict[tuple[str, str], tuple[str, Member]] = {}
         for name in (*OBSERVATIONS, "vasoactives"):
-            value_set = self.value_sets[name]
-            members: tuple[Meaning | Refusal, ...] = (*value_set.meanings, *value_set.refusals)
-            for found in members:
-                for code in found.codes:
-                    known.setdefault((code.system, code.code), (name, found))
+            for pair, found in self.value_sets[name].by_code.items():
+                known.setdefault(pair, (name, found))
         return known
 
     @cached_property
     def _observation_word(self) -> Any:
         @lru_cache(maxsize=REMEMBERED_TEXTS)
-        def find(words: str) -> tuple[str, Meaning | Refusal] | None:
+        def find(words: str) -> tuple[str, Member] | None:
             for name in OBSERVATIONS:
-                found = self.value_sets[name].find_word(words)
+                found = self.value_sets[name].worded(words)
                 if found is not None:
                     return name, found
-            return None
+            drug = self.value_sets["vasoactives"].named([words])
+            return None if drug is None else ("vasoactives", drug)
 
         return find
 

@@ -3,17 +3,22 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, time, tzinfo
 from typing import Any
 
-from cds_service.crs.timeline import FOREVER
+from cds_service.crs.timeline import FOREVER, Flag
 
 Json = dict[str, Any]
 
-_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]+")
-MAXIMUM_TEXT = 120
+_DATE_TIME = re.compile(
+    r"\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?",
+    re.ASCII,
+)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_NO_END = "9999"
+"""The year by which many records say that something has no end."""
+SHOWN_TEXT = 120
+SEARCHED_TEXT = 1000
 
 
 class Unusable(Exception):
@@ -22,7 +27,7 @@ class Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A point in time: `whole_day` for a date without a time (then the start of that day)."""
+    """A point in time: `whole_day` for a date without a time (then the start of that day, in the site's zone)."""
 
     time: datetime
     whole_day: bool = False
@@ -33,24 +38,34 @@ class Moment:
         """The latest instant this can mean."""
         if not self.whole_day:
             return self.time
-        local = datetime.combine(self.time.date(), time.max, tzinfo=self.time.tzinfo)
-        return local.astimezone(UTC)
+        try:
+            return datetime.combine(self.time.date(), time.max, tzinfo=self.time.tzinfo).astimezone(UTC)
+        except OverflowError:
+            return FOREVER
+
+    @property
+    def flags(self) -> tuple[Flag, ...]:
+        """What is to be known of it (DQ-39)."""
+        return (Flag.ASSUMED_ZONE,) if self.assumed_zone else ()
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """From `start` to `end`; `end` is FOREVER for a period that is open."""
+    """From `start` to `end`; no `end` for a period that is open."""
 
     start: Moment | None
-    end: datetime
+    end: Moment | None
 
 
-def text(value: Any) -> str:
-    """A string of the record, safe to show: one line, no control or direction characters, at most 120 characters."""
+def text(value: Any, limit: int = SHOWN_TEXT) -> str:
+    """A string of the record, safe to show: one line of printable characters, at most `limit` long."""
     if not isinstance(value, str):
         return ""
-    plain = " ".join(_CONTROL.sub(" ", value).split())
-    return plain if len(plain) <= MAXIMUM_TEXT else plain[: MAXIMUM_TEXT - 1] + "…"
+    plain = value[: 4 * limit]
+    if not plain.isprintable():
+        plain = "".join(letter if letter.isprintable() else " " for letter in plain)
+    plain = " ".join(plain.split())
+    return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
 def objects(value: Any) -> Iterator[Json]:
@@ -76,15 +91,19 @@ def codings(concept: Any) -> list[tuple[str, str]]:
     for coding in objects(member(concept, "coding")):
         system, code = coding.get("system"), coding.get("code")
         if isinstance(code, str):
-            pairs.append((system if isinstance(system, str) else "", code))
+            pairs.append((system.strip() if isinstance(system, str) else "", code.strip()))
     return pairs
 
 
 def texts(concept: Any) -> list[str]:
-    """The text and the displays of a CodeableConcept, the text first."""
-    found = [text(member(concept, "text"))]
-    found += [text(coding.get("display")) for coding in objects(member(concept, "coding"))]
-    return [words for words in found if words]
+    """The text and the displays of a CodeableConcept, the text first; long enough to be searched, not shown."""
+    found = [member(concept, "text"), *(coding.get("display") for coding in objects(member(concept, "coding")))]
+    return [words for words in (text(item, SEARCHED_TEXT) for item in found) if words]
+
+
+def name_of(concept: Any, otherwise: str = "") -> str:
+    """What the record calls a concept, fit to be shown."""
+    return text(next(iter(texts(concept)), otherwise))
 
 
 def moment(value: Any, zone: tzinfo) -> Moment | None:
@@ -112,20 +131,26 @@ def _parsed(value: str, zone: tzinfo, *, whole_day: bool = False) -> Moment | No
 
 
 def interval(period: Any, zone: tzinfo) -> Interval:
-    """A FHIR Period. An end that cannot be read leaves the period open."""
-    start = moment(member(period, "start"), zone)
-    end = moment(member(period, "end"), zone)
-    return Interval(start, end.end if end else FOREVER)
+    """A FHIR Period; what cannot be read of it is not there."""
+    return Interval(moment(member(period, "start"), zone), moment(member(period, "end"), zone))
+
+
+def sound_interval(period: Any, zone: tzinfo) -> Interval:
+    """A FHIR Period with a start or an end. Raises Unusable when it is not clear when it began or ended."""
+    read = interval(period, zone)
+    end = member(period, "end")
+    if end is None or (isinstance(end, str) and end.startswith(_NO_END)):
+        if read.start is None:
+            raise Unusable("its time cannot be read")
+        return Interval(read.start, None)
+    if read.end is None or (read.start is None and member(period, "start") is not None):
+        raise Unusable("its time cannot be read")
+    if read.start is not None and read.end.end < read.start.time:
+        raise Unusable("it ends before it begins")
+    return read
 
 
 def first_event(timing: Any, zone: tzinfo) -> Moment | None:
     """The first event of a FHIR Timing."""
     events = member(timing, "event")
     return moment(events[0], zone) if isinstance(events, list) and events else None
-
-
-def not_after(instant: datetime, now: datetime, skew: timedelta) -> datetime:
-    """The instant, at most `now`. Raises Unusable when it lies further ahead than clocks differ (DQ-41, T58)."""
-    if instant > now + skew:
-        raise Unusable("dated in the future")
-    return min(instant, now)

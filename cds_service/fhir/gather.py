@@ -1,22 +1,29 @@
 """Gathering: the one place with I/O. Needs, prefetch and FHIR server in; resources per need out, or why there are none.
 
 Prefetch has four cases for each key: a value, null (known to be empty), an OperationOutcome (could not be had), and
-absent (ask the FHIR server). A Bundle with a next link is read on where the server may be called.
+absent (ask the FHIR server). A value that is no answer to the need is as good as absent. A Bundle with a next link is
+read on where the server may be called.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Executor, Future, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Executor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from enum import StrEnum
+from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from cds_service.crs.timeline import Gap
-from cds_service.fhir.client import FhirClient, FhirFailure, Page, next_link
-from cds_service.fhir.codebook import medication_key
-from cds_service.fhir.elements import Json, interval, member, moment, objects
+from cds_service.fhir.client import FhirClient, Page, next_link
+from cds_service.fhir.deadline import FhirFailure
+from cds_service.fhir.elements import Json, interval, moment, objects
+from cds_service.fhir.lanes import Lanes
 from cds_service.fhir.needs import Need
+
+GRACE_SECONDS = 0.25
+"""A query that ends at the deadline still hands over the pages it has."""
+_Result = TypeVar("_Result")
 
 
 class State(StrEnum):
@@ -30,7 +37,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supply:
-    """The resources of one need. `known_since`: complete from then on, for a truncated one in time order."""
+    """The resources of one need. `known_since`: all from then on are here and older ones were left out or not found."""
 
     need: Need
     state: State
@@ -58,72 +65,94 @@ class Source:
     client: FhirClient | None
     no_server: str
     executor: Executor
+    lanes: Lanes
     now: datetime
     zone: tzinfo
 
 
 def gather(needs: Iterable[Need], source: Source) -> dict[str, Supply]:
     """Supply every need: from the prefetch where its key is there, the others from the FHIR server in parallel."""
-    supplies: dict[str, Supply] = {}
-    running: dict[Future[Supply], Need] = {}
-    for need in needs:
-        if need.key in source.prefetch and not _to_be_continued(source.prefetch[need.key], source):
-            supplies[need.key] = _from_prefetch(need, source.prefetch[need.key], source)
-        elif source.client is None and need.key not in source.prefetch:
-            reason = f"not in the prefetch, and {source.no_server}"
-            supplies[need.key] = Supply(need=need, state=State.UNAVAILABLE, reason=reason)
-        else:
-            running[source.executor.submit(_fetch, need, source)] = need
-    if running and source.client is not None:
-        _collect(running, supplies, source.client)
-    return supplies
+    supplies = {need: _from_prefetch(need, source) for need in needs}
+    wanted = [need for need, supply in supplies.items() if supply is None]
+    for need, read in zip(wanted, in_time([partial(_fetch, need, source) for need in wanted], source), strict=True):
+        supplies[need] = _cut(need, _prefetched(need, source), read, source) if isinstance(read, str) else read
+    return {need.key: supply for need, supply in supplies.items() if supply is not None}
 
 
-def _collect(running: dict[Future[Supply], Need], supplies: dict[str, Supply], client: FhirClient) -> None:
-    """Wait for the queries, but not past the deadline: what is late is not known."""
-    try:
-        left = client.deadline.remaining()
-    except FhirFailure:
-        left = 0.0
-    wait(running, timeout=left, return_when=FIRST_EXCEPTION)
-    for future, need in running.items():
-        if future.done():
-            supplies[need.key] = future.result()
-        else:
-            future.cancel()
-            supplies[need.key] = Supply(
-                need=need, state=State.UNAVAILABLE, reason="the FHIR server did not answer in time"
-            )
-
-
-def _to_be_continued(value: Any, source: Source) -> bool:
-    """True for a prefetched Bundle with further pages that can be fetched."""
-    return source.client is not None and isinstance(value, dict) and next_link(value) is not None
-
-
-def _fetch(need: Need, source: Source) -> Supply:
-    """The need from the FHIR server, or the rest of its prefetched Bundle."""
+def in_time(queries: Sequence[Callable[[FhirClient], _Result]], source: Source) -> list[_Result | str]:
+    """What the queries return, asked in parallel; for one that is late or may not be asked, the reason."""
     client = source.client
-    if client is None:
-        raise ValueError("there is no FHIR server to fetch from")
-    prefetched = source.prefetch.get(need.key)
-    pages: list[Page] = []
+    if client is None or not queries:
+        return [source.no_server for _ in queries]
+    with source.lanes.enter(client.base) as free:
+        if not free:
+            return ["this service is busy with other calls to that FHIR server" for _ in queries]
+        running = [source.executor.submit(query, client) for query in queries]
+        try:
+            wait(running, timeout=client.deadline.left() + GRACE_SECONDS, return_when=FIRST_EXCEPTION)
+            return [one.result() if one.done() else "the FHIR server did not answer in time" for one in running]
+        finally:
+            for one in running:
+                one.cancel()
+
+
+def is_answer(need: Need, value: Any) -> bool:
+    """False for what answers another question: no FHIR resource, or one or a Bundle of other types (P-19)."""
+    if not isinstance(value, dict):
+        return False
+    if value.get("resourceType") != "Bundle":
+        return value.get("resourceType") in (need.resource_type, "OperationOutcome")
+    types = [resource.get("resourceType") for resource in entries(value)]
+    return need.resource_type in types or all(kind == "OperationOutcome" for kind in types)
+
+
+def entries(bundle: Json) -> Iterator[Json]:
+    """The resources in the entries of a Bundle."""
+    for entry in objects(bundle.get("entry")):
+        if isinstance(entry.get("resource"), dict):
+            yield entry["resource"]
+
+
+def _prefetched(need: Need, source: Source) -> list[Page]:
+    """The prefetched page of the need, in a list; an empty list where there is none."""
+    value: Any = source.prefetch.get(need.key)
+    return [Page(value, next_link(value))] if is_answer(need, value) else []
+
+
+def _from_prefetch(need: Need, source: Source) -> Supply | None:
+    """The need from its prefetch key, None when the FHIR server is to be asked for it or for its further pages."""
+    if need.key in source.prefetch and source.prefetch[need.key] is None:
+        return Supply(need=need, state=State.EMPTY)
+    pages = _prefetched(need, source)
+    if pages and (pages[0].more is None or _far_enough(need, pages, source)):
+        return _supply(need, pages, source)
+    if source.client is not None:
+        return None
+    lacking = "only one page was prefetched"
+    if not pages:
+        lacking = "the prefetch holds something else" if need.key in source.prefetch else "not in the prefetch"
+    return _cut(need, pages, f"{lacking}, and {source.no_server}", source)
+
+
+def _fetch(need: Need, source: Source, client: FhirClient) -> Supply:
+    """The need from the FHIR server, or the rest of its prefetched Bundle."""
+    pages = _prefetched(need, source)
+    link = pages[0].more if pages else None
     try:
-        if isinstance(prefetched, dict):
-            link = next_link(prefetched)
-            pages.append(Page(prefetched, link))
-            reading = client.following(link) if link is not None and not _far_enough(need, pages, source) else ()
-        else:
-            reading = client.pages(need.path(source.patient_id))
-        for page in reading:
+        for page in client.pages(need.path(source.patient_id)) if link is None else client.following(link):
             pages.append(page)
             if _far_enough(need, pages, source):
                 break
     except FhirFailure as failure:
-        if not pages:
-            return Supply(need=need, state=State.UNAVAILABLE, reason=str(failure))
-        return _supply(need, pages, source, truncated=str(failure))
+        return _cut(need, pages, str(failure), source)
     return _supply(need, pages, source)
+
+
+def _cut(need: Need, pages: Sequence[Page], reason: str, source: Source) -> Supply:
+    """What there is of a need whose reading ended early."""
+    if not pages:
+        return Supply(need=need, state=State.UNAVAILABLE, reason=reason)
+    return _supply(need, pages, source, truncated=reason)
 
 
 def _far_enough(need: Need, pages: Sequence[Page], source: Source) -> bool:
@@ -134,57 +163,42 @@ def _far_enough(need: Need, pages: Sequence[Page], source: Source) -> bool:
     return since is not None and since <= source.now - need.horizon
 
 
-def _from_prefetch(need: Need, value: Any, source: Source) -> Supply:
-    if value is None:
-        return Supply(need=need, state=State.EMPTY)
-    if not isinstance(value, dict):
-        return Supply(need=need, state=State.UNAVAILABLE, reason="the prefetch holds no FHIR resource for it")
-    link = next_link(value)
-    page = Page(value, link)
-    if link is not None and not _far_enough(need, [page], source):
-        return _supply(need, [page], source, truncated=f"only one page was prefetched, and {source.no_server}")
-    return _supply(need, [page], source)
-
-
 def _supply(need: Need, pages: Sequence[Page], source: Source, truncated: str = "") -> Supply:
-    by_page = []
-    for page in pages:
-        resources, fault = _resources(need, page.body)
-        by_page.append(resources)
-        if fault and page is pages[0]:
-            return Supply(need=need, state=State.UNAVAILABLE, resources=tuple(resources), reason=fault)
-        truncated = truncated or fault
-    found = tuple(resource for resources in by_page for resource in resources)
-    if truncated:
-        since = _known_since(by_page, source.zone)
-        return Supply(need=need, state=State.TRUNCATED, resources=found, reason=truncated, known_since=since)
-    return Supply(need=need, state=State.COMPLETE if found else State.EMPTY, resources=found)
+    read = [_resources(need, page.body) for page in pages]
+    found = tuple(resource for resources, _ in read for resource in resources)
+    faulty = next((n for n, (_, fault) in enumerate(read) if fault), None)
+    if faulty == 0:
+        return Supply(need=need, state=State.UNAVAILABLE, resources=found, reason=read[0][1])
+    since = _known_since([resources for resources, _ in read[:faulty]], source.zone)
+    if faulty is not None or truncated:
+        reason = truncated if faulty is None else read[faulty][1]
+        return Supply(need=need, state=State.TRUNCATED, resources=found, reason=reason, known_since=since)
+    state = State.COMPLETE if found else State.EMPTY
+    return Supply(need=need, state=state, resources=found, known_since=since if pages[-1].more else None)
 
 
 def _resources(need: Need, body: Json) -> tuple[list[Json], str]:
     """The resources of an answer, and why it is not all of them. An outcome that only warns is no fault (P-9)."""
-    kind = body.get("resourceType")
-    if kind == "OperationOutcome":
+    if body.get("resourceType") == "OperationOutcome":
         return [], "the EHR reported an error for it"
-    if kind == need.resource_type:
-        return [body], ""
-    if kind != "Bundle" or need.resource_type == "Patient":
+    if not is_answer(need, body):
         return [], "the answer is not the kind of resource that was asked for"
+    if body.get("resourceType") != "Bundle":
+        return [body], ""
     found, fault = [], ""
-    for entry in objects(body.get("entry")):
-        resource = entry.get("resource")
-        if not isinstance(resource, dict) or resource.get("resourceType") == "Bundle":
-            continue
-        if resource.get("resourceType") == "OperationOutcome":
-            if _is_error(resource):
-                fault = "the EHR reported an error within the answer"
-            continue
-        found.append(resource)
+    for resource in entries(body):
+        if resource.get("resourceType") == "Bundle":
+            fault = "the answer holds a Bundle within a Bundle, which is not read"
+        elif resource.get("resourceType") != "OperationOutcome":
+            found.append(resource)
+        elif not _only_warns(resource):
+            fault = "the EHR reported an error within the answer"
     return found, fault
 
 
-def _is_error(outcome: Json) -> bool:
-    return any(issue.get("severity") in ("error", "fatal") for issue in objects(outcome.get("issue")))
+def _only_warns(outcome: Json) -> bool:
+    severities = [issue.get("severity") for issue in objects(outcome.get("issue"))]
+    return bool(severities) and all(severity in ("warning", "information", "success") for severity in severities)
 
 
 def _known_since(pages: Sequence[Sequence[Json]], zone: tzinfo) -> datetime | None:
@@ -207,39 +221,3 @@ def charted_time(resource: Json, zone: tzinfo) -> datetime | None:
         if start is not None:
             return start.time
     return None
-
-
-def unread_medications(resources: Iterable[Json], medications: Mapping[str, Json]) -> list[str]:
-    """Ids of Medication resources that are referred to, not named by a display, and not at hand."""
-    wanted = []
-    for resource in resources:
-        reference = resource.get("medicationReference")
-        target = member(reference, "reference")
-        if not isinstance(target, str) or target.startswith("#") or member(reference, "display"):
-            continue
-        key = medication_key(target)
-        if key not in medications and key.startswith("Medication/"):
-            wanted.append(key.removeprefix("Medication/"))
-    return list(dict.fromkeys(wanted))
-
-
-def fetch_medications(ids: Sequence[str], source: Source) -> list[Json]:
-    """The Medication resources of some ids in one query; those that cannot be had are simply not there."""
-    client = source.client
-    if client is None or not ids:
-        return []
-    plain = [item for item in ids if item.replace("-", "").replace(".", "").isalnum()]
-    found: list[Json] = []
-    try:
-        for page in client.pages(f"Medication?_id={','.join(plain[:MOST_MEDICATIONS])}&_count={MOST_MEDICATIONS}"):
-            found += [
-                entry["resource"]
-                for entry in objects(page.body.get("entry"))
-                if isinstance(entry.get("resource"), dict)
-            ]
-    except FhirFailure:
-        return found
-    return found
-
-
-MOST_MEDICATIONS = 100

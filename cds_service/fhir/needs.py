@@ -13,13 +13,20 @@ from cds_service.crs.valuesets import Code
 from cds_service.fhir.codebook import Codebook
 
 PATIENT_TOKEN = "{{context.patientId}}"  # noqa: S105 - a prefetch token, not a secret
+LOINC = "http://loinc.org"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+WEEK, MONTH, SEASON = timedelta(days=7), timedelta(days=31), timedelta(days=91)
+DECIDING = ("il6-blocker", "il6-pathway", "il1-blocker", "corticosteroid", "antipyretic")
+"""Groups of drugs that decide a dose or hide fever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
     """One query. `kinds` are the facts it supplies, `horizon` how far back they matter.
 
-    `gate` needs are gathered first: they tell whether the patient had a T-cell engaging therapy.
+    `gate` needs are gathered first: they tell whether the patient had a T-cell engaging therapy. `part_of` names the
+    need whose answer holds this one's too: the coded part is small, and complete where the whole is cut. A need without
+    kinds only adds: charted by local codes or words alone, or coded in components, a vital sign is found by category.
     """
 
     key: str
@@ -29,6 +36,12 @@ class Need:
     gate: bool = False
     horizon: timedelta | None = None
     title: str = ""
+    part_of: str = ""
+
+    @property
+    def lasting(self) -> bool:
+        """True for resources with a duration: an older one may still be going on."""
+        return self.resource_type in ("MedicationAdministration", "Procedure")
 
     @property
     def template(self) -> str:
@@ -44,8 +57,6 @@ class Need:
 
 def needs(codebook: Codebook) -> tuple[Need, ...]:
     """All needs, the gate first. Codes come from the value sets, so a code added to `cards/` is also asked for."""
-    month = timedelta(days=31)
-    season = timedelta(days=91)
     return (
         Need(
             key="therapies",
@@ -54,7 +65,8 @@ def needs(codebook: Codebook) -> tuple[Need, ...]:
             parameters=_coded(codebook.codes("therapies"), RXNORM) + "&_sort=-effective-time&_count=50",
             kinds=("therapies",),
             gate=True,
-            horizon=season,
+            horizon=SEASON,
+            part_of="administrations",
         ),
         Need(
             key="administrations",
@@ -63,16 +75,16 @@ def needs(codebook: Codebook) -> tuple[Need, ...]:
             parameters="&_sort=-effective-time&_count=200",
             kinds=("drugs", "vasoactives"),
             gate=True,
-            horizon=month,
+            horizon=MONTH,
         ),
         Need(
             key="procedures",
             title="procedures",
             resource_type="Procedure",
             parameters="&_sort=-date&_count=100",
-            kinds=("therapies",),
+            kinds=("therapies", "oxygen", "cultures"),
             gate=True,
-            horizon=season,
+            horizon=SEASON,
         ),
         Need(
             key="medicationRequests",
@@ -81,26 +93,34 @@ def needs(codebook: Codebook) -> tuple[Need, ...]:
             parameters="&_sort=-authoredon&_count=200",
             kinds=("therapies", "orders"),
             gate=True,
-            horizon=season,
+            horizon=SEASON,
         ),
         Need(key="patient", title="the patient", resource_type="Patient", parameters="", kinds=("birth_date",)),
-        _observations("temperature", "temperature", codebook.codes("temperature"), 200, month, ("temperatures",)),
-        _observations("bloodPressure", "blood pressure", codebook.codes("blood-pressure"), 200, month, ("pressures",)),
+        _observations("temperature", "temperature", codebook.codes("temperature"), 200, MONTH, ("temperatures",)),
+        _observations("bloodPressure", "blood pressure", codebook.codes("blood-pressure"), 200, MONTH, ("pressures",)),
         _observations(
             "oxygen",
             "oxygen saturation and support",
             codebook.codes("oxygen"),
             200,
-            month,
+            MONTH,
             ("oxygen", "saturations"),
         ),
-        _observations("weight", "body weight", codebook.codes("weight"), 20, month, ("weights",)),
+        Need(
+            key="vitalSigns",
+            title="vital signs without a code of their own",
+            resource_type="Observation",
+            parameters="&category=vital-signs&_sort=-date&_count=200",
+            kinds=(),
+            horizon=WEEK,
+        ),
+        _observations("weight", "body weight", codebook.codes("weight"), 20, MONTH, ("weights",)),
         _observations(
             "infusionRates",
             "vasopressor rates charted as observations",
-            _ingredients(codebook.codes("vasoactives")),
+            _of(codebook.codes("vasoactives"), RXNORM),
             100,
-            timedelta(days=7),
+            WEEK,
             ("vasoactives",),
         ),
         _observations(
@@ -108,18 +128,19 @@ def needs(codebook: Codebook) -> tuple[Need, ...]:
             "laboratory results and blood cultures",
             (*codebook.codes("laboratory"), *_of(codebook.codes("cultures"), LOINC)),
             100,
-            timedelta(days=7),
+            WEEK,
             ("labs", "cultures"),
         ),
-        _observations("scores", "ICE, CAPD and CRS grade", codebook.codes("scores"), 50, month, ("scores",)),
+        _observations("scores", "ICE, CAPD and CRS grade", codebook.codes("scores"), 50, MONTH, ("scores",)),
         Need(
             key="crsMedications",
-            title="vasopressors, tocilizumab and corticosteroids given",
+            title="vasopressors, anticytokines, corticosteroids and antipyretics given",
             resource_type="MedicationAdministration",
-            parameters=_coded((*codebook.codes("vasoactives"), *_treatments(codebook)), RXNORM)
+            parameters=_coded((*codebook.codes("vasoactives"), *_deciding(codebook)), RXNORM)
             + "&_sort=-effective-time&_count=200",
             kinds=("vasoactives", "drugs"),
-            horizon=month,
+            horizon=MONTH,
+            part_of="administrations",
         ),
         Need(
             key="reports",
@@ -128,7 +149,7 @@ def needs(codebook: Codebook) -> tuple[Need, ...]:
             parameters=_coded((*codebook.codes("laboratory"), *codebook.codes("cultures")), LOINC)
             + "&_sort=-date&_count=50",
             kinds=("labs", "cultures"),
-            horizon=timedelta(days=7),
+            horizon=WEEK,
         ),
         Need(
             key="cultureOrders",
@@ -136,7 +157,7 @@ def needs(codebook: Codebook) -> tuple[Need, ...]:
             resource_type="ServiceRequest",
             parameters=_coded(codebook.codes("cultures")) + "&_sort=-authored&_count=20",
             kinds=("cultures",),
-            horizon=timedelta(days=7),
+            horizon=WEEK,
         ),
         Need(
             key="conditions",
@@ -162,10 +183,6 @@ def needs(codebook: Codebook) -> tuple[Need, ...]:
     )
 
 
-LOINC = "http://loinc.org"
-RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
-
-
 def _observations(
     key: str, title: str, codes: Sequence[Code], count: int, horizon: timedelta, kinds: tuple[str, ...]
 ) -> Need:
@@ -184,18 +201,12 @@ def _of(codes: Sequence[Code], system: str) -> tuple[Code, ...]:
 
 
 def _coded(codes: Sequence[Code], system: str | None = None) -> str:
-    """`&code=` with each token once; encoded so that the template is a URL as it stands."""
+    """`&code=` with each token once, in the plain form of the specification: whoever sends it encodes it."""
     chosen = codes if system is None else _of(codes, system)
     tokens = dict.fromkeys(f"{code.system}|{code.code}" for code in chosen)
     return "&code=" + ",".join(tokens)
 
 
-def _ingredients(codes: Sequence[Code]) -> tuple[Code, ...]:
-    return _of(codes, RXNORM)
-
-
-def _treatments(codebook: Codebook) -> tuple[Code, ...]:
-    """Codes of the drugs that decide doses: tocilizumab and corticosteroids."""
-    groups = ("il6-blocker", "corticosteroid")
+def _deciding(codebook: Codebook) -> tuple[Code, ...]:
     drugs = codebook.value_sets["drugs"].meanings
-    return tuple(code for meaning in drugs if meaning.group in groups for code in meaning.codes)
+    return tuple(code for meaning in drugs if meaning.group in DECIDING for code in meaning.codes)

@@ -22,14 +22,13 @@ REQUESTERS = ("Practitioner/", "PractitionerRole/")
 def dose_words(order: Order, mg: Decimal | None) -> str:
     """The order in one line, as a pharmacist would read it: `656 mg intravenous over 60 min, once`."""
     if mg is None:
-        return f"{order.text}{', ' + order.quantity if order.quantity else ''}"
+        return f"{order.text}, {order.quantity}" if order.quantity else order.text
     parts = [f"{shown(mg)} mg", order.route]
     if order.over_minutes is not None:
         parts.append(f"over {order.over_minutes} min")
-    words = " ".join(parts)
-    repeat = f"every {order.every_hours} h" if order.every_hours is not None else ""
-    when = ", ".join(part for part in (repeat, f"for {order.duration}" if order.duration else "") if part)
-    return f"{words}, {when or 'once'}"
+    if order.every_hours is None:
+        return f"{' '.join(parts)}, once"
+    return f"{' '.join(parts)} every {order.every_hours} h for {order.duration}"
 
 
 def draft(
@@ -51,9 +50,10 @@ def draft(
         "text": order.text,
     }
     if mg is None:
-        return _checked(
-            ServiceRequest, "ServiceRequest", {**resource, "code": concept, "note": [{"text": order.quantity}]}
-        )
+        service = {**resource, "code": concept}
+        if order.quantity:
+            service["note"] = [{"text": order.quantity}]
+        return _checked(ServiceRequest, "ServiceRequest", service)
     medication = {
         **resource,
         "medicationCodeableConcept": concept,
@@ -64,17 +64,31 @@ def draft(
 
 
 def _dosage(order: Order, mg: Decimal) -> Json:
-    repeat: Json = {"count": 1}
-    if order.every_hours is not None:
-        repeat = {"frequency": 1, "period": order.every_hours, "periodUnit": "h"}
-    if order.over_minutes is not None:
-        repeat |= {"duration": order.over_minutes, "durationUnit": "min"}
     return {
         "text": f"{order.text} {dose_words(order, mg)}",
-        "timing": {"repeat": repeat},
+        "timing": {"repeat": _repeat(order)},
         "route": {"text": order.route},
-        "doseAndRate": [{"doseQuantity": {"value": _json_number(mg), "unit": "mg", "system": UCUM, "code": "mg"}}],
+        "doseAndRate": [{"doseQuantity": _quantity(_json_number(mg), "mg")}],
     }
+
+
+def _repeat(order: Order) -> Json:
+    """Once, or every so many hours with an end: a repeated dose without bounds would go on for ever."""
+    repeat: Json = {"count": 1}
+    if order.every_hours is not None and order.days is not None:
+        low, high = order.days
+        repeat = {"frequency": 1, "period": order.every_hours, "periodUnit": "h"}
+        if low == high:
+            repeat["boundsDuration"] = _quantity(high, "d")
+        else:
+            repeat["boundsRange"] = {"low": _quantity(low, "d"), "high": _quantity(high, "d")}
+    if order.over_minutes is not None:
+        repeat |= {"duration": order.over_minutes, "durationUnit": "min"}
+    return repeat
+
+
+def _quantity(value: int | float, unit: str) -> Json:
+    return {"value": value, "unit": unit, "system": UCUM, "code": unit}
 
 
 def _json_number(value: Decimal) -> int | float:

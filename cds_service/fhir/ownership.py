@@ -1,13 +1,16 @@
 """Whose resource is it: only the context's patient is ever graded (DQ-42, T40 to T42)."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cds_service.crs.timeline import Unused
 from cds_service.fhir.elements import Json, member
 from cds_service.fhir.readers.chart import reference_to
+from cds_service.fhir.reading import READERS
 
-WITHOUT_SUBJECT = {"Medication", "Patient", "Practitioner", "Encounter"}
+_READ = tuple(READERS)
+_VERSION = re.compile(r"/_history/[A-Za-z0-9.-]{1,64}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,25 +24,25 @@ class Patient:
         """True for `Patient/id`, with a version, or absolute under the FHIR server of the call. Case counts."""
         if not isinstance(reference, str):
             return False
-        plain = reference.split("/_history/", 1)[0]
         own = {f"Patient/{self.id}"}
         if self.fhir_server is not None:
             own.add(f"{self.fhir_server.rstrip('/')}/Patient/{self.id}")
-        return plain in own
+        return _VERSION.sub("", reference) in own
 
 
 def own(resources: Iterable[Json], patient: Patient) -> tuple[list[Json], list[Unused]]:
-    """The patient's own resources, and the others with the reason why they are not used."""
+    """The patient's own resources, and the others with the reason why they are not used.
+
+    What names no patient is kept when no reader looks at it, e.g. a Medication.
+    """
     kept, unused = [], []
     for resource in resources:
-        if resource.get("resourceType") in WITHOUT_SUBJECT:
-            kept.append(resource)
-            continue
-        subject = resource.get("subject") or resource.get("patient")
-        reference = member(subject, "reference")
-        if patient.owns(reference):
+        named = [resource[name] for name in ("subject", "patient") if resource.get(name) is not None]
+        references = [member(item, "reference") for item in named]
+        if all(map(patient.owns, references)) and (references or resource.get("resourceType") not in _READ):
             kept.append(resource)
         else:
-            reason = "it belongs to another patient" if isinstance(reference, str) else "it names no patient"
+            known = references and all(isinstance(reference, str) for reference in references)
+            reason = "it belongs to another patient" if known else "it names no patient"
             unused.append(Unused(reference_to(resource), reason))
     return kept, unused

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from datetime import UTC, datetime
 from typing import Any
 
 from cds_service.crs.timeline import Fact, Gap, Timeline, Unused
-from cds_service.fhir.elements import Json, Unusable, member
-from cds_service.fhir.readers import cultures, medications, observations, records
+from cds_service.fhir.elements import Json, Unusable, member, moment, objects
+from cds_service.fhir.readers import cultures, medications, observations, records, vasoactives
 from cds_service.fhir.readers.chart import Chart, Facts, Reader, reference_to
+from cds_service.fhir.readers.times import observed
 
 READERS: Mapping[str, Reader] = {
     "Observation": observations.read,
@@ -20,7 +22,18 @@ READERS: Mapping[str, Reader] = {
     "ServiceRequest": cultures.read_service_request,
     "DiagnosticReport": cultures.read_report,
 }
+MALFORMED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+MAY_BE_MODIFIED = ("component", "dosage", "dosageInstruction", "reaction")
 AMENDED = ("amended", "corrected")
+REPLACED = ("final", "preliminary")
+MEASURED = {
+    "temperatures": ("time", "celsius"),
+    "pressures": ("time", "systolic"),
+    "saturations": ("time", "percent"),
+}
+"""What makes two readings one: the rest (site, method, diastolic) may be charted by one feed and not by the other."""
+
+Key = tuple[str, str, datetime]
 
 
 def read_timeline(
@@ -33,82 +46,108 @@ def read_timeline(
     """All resources of one patient as a timeline: sorted, duplicates merged, what was not used kept with its reason."""
     facts = Facts()
     facts.unused.extend(unused)
-    read = list(resources)
-    replaced = _replaced(read)
+    read = [resource for resource in resources if str(resource.get("resourceType")) in READERS]
+    replaced = _replaced(read, chart)
     for resource in read:
-        reader = READERS.get(str(resource.get("resourceType")))
-        if reader is None:
-            continue
         try:
             if id(resource) in replaced:
                 raise Unusable("replaced by an amended reading of the same time")
             _understood(resource)
-            reader(resource, chart, facts)
+            READERS[str(resource["resourceType"])](resource, chart, facts)
         except Unusable as reason:
             facts.unused.append(Unused(reference_to(resource), str(reason)))
-        except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError):
+        except MALFORMED:
             facts.unused.append(Unused(reference_to(resource), "it is not well-formed FHIR"))
-    facts.vasoactives = observations.chained(facts.vasoactives, chart.scale)
+    facts.vasoactives = vasoactives.chained(facts.vasoactives, chart.scale)
     return Timeline(
         birth_date=records.birth_date(patient, chart.now) if patient else None,
         gaps=gaps,
         unused=tuple(dict.fromkeys(facts.unused)),
-        **{item.name: _ordered(getattr(facts, item.name)) for item in fields(facts) if item.name != "unused"},
+        **{
+            item.name: _ordered(item.name, getattr(facts, item.name)) for item in fields(facts) if item.name != "unused"
+        },
     )
 
 
 def _understood(resource: Json) -> None:
     """A resource with a modifier that this service does not know must not be read as if it had none (T44)."""
-    if resource.get("modifierExtension") or resource.get("implicitRules"):
+    inner = [item for name in MAY_BE_MODIFIED for item in objects(resource.get(name))]
+    if resource.get("implicitRules") or any(item.get("modifierExtension") for item in (resource, *inner)):
         raise Unusable("it carries a modifier that this service does not know")
 
 
-def _ordered(facts: Iterable[Fact]) -> tuple[Any, ...]:
+def _ordered(kind: str, facts: Iterable[Fact]) -> tuple[Any, ...]:
     """By time, each fact once: the same reading from two feeds counts once (DQ-30, DQ-33)."""
     distinct: dict[Any, Fact] = {}
-    for fact in sorted(facts, key=lambda item: (item.time, item.reference)):
-        said = tuple(getattr(fact, item.name) for item in fields(fact) if item.name not in ("reference", "flags"))
-        distinct.setdefault(said, fact)
-    return tuple(distinct.values())
+    for fact in sorted(facts, key=_certainty):
+        names = MEASURED.get(kind) or [item.name for item in fields(fact) if item.name not in ("reference", "flags")]
+        distinct.setdefault(tuple(getattr(fact, name) for name in names), fact)
+    return tuple(sorted(distinct.values(), key=lambda fact: (fact.time, fact.reference)))
 
 
-def _replaced(resources: Iterable[Json]) -> set[int]:
-    """Observations for which an amended or corrected one of the same code and time is at hand (DQ-36)."""
-    amended: dict[tuple[str, str], str] = {}
-    final: list[tuple[tuple[str, str], Json]] = []
-    for resource in resources:
-        if resource.get("resourceType") != "Observation":
-            continue
-        key = _code_and_time(resource)
-        if key is None:
-            continue
-        if resource.get("status") in AMENDED:
-            amended[key] = str(resource.get("id"))
-        else:
-            final.append((key, resource))
-    return {id(resource) for key, resource in final if key in amended}
+def _certainty(fact: Fact) -> tuple[datetime, int, int, str]:
+    """By time, and at one time what is charted best first: the fewest doubts, the most said."""
+    unsaid = sum(getattr(fact, item.name) in (None, "") for item in fields(fact))
+    return fact.time, len(fact.flags), unsaid, fact.reference
 
 
-def _code_and_time(resource: Json) -> tuple[str, str] | None:
-    coding = member(resource, "code", "coding")
-    time = resource.get("effectiveDateTime")
-    if not isinstance(coding, list) or not coding or not isinstance(time, str):
+def _replaced(resources: Iterable[Json], chart: Chart) -> set[int]:
+    """Observations for which an amended or corrected one of the same meaning and time is at hand (DQ-36)."""
+    charted = [item for item in resources if item["resourceType"] == "Observation"]
+    amended = {_meaning_and_time(item, chart) for item in charted if item.get("status") in AMENDED} - {None}
+    if not amended:
+        return set()
+    waiting = (item for item in charted if item.get("status") in REPLACED)
+    return {id(item) for item in waiting if _meaning_and_time(item, chart) in amended}
+
+
+def _meaning_and_time(resource: Json, chart: Chart) -> Key | None:
+    try:
+        found = chart.codebook.observation(resource.get("code"))
+        return None if found is None else (found[0], getattr(found[1], "id", ""), observed(resource, chart).time)
+    except (Unusable, *MALFORMED):
         return None
-    return str(member(coding[0], "code")), time
 
 
 def newest_versions(resources: Iterable[Json]) -> list[Json]:
-    """One version of each resource, the newest (DQ-36); resources without an id are kept as they are."""
-    newest: dict[Any, Json] = {}
+    """The newest version of each resource (DQ-36). Those that contradict each other without an order are all kept."""
+    newest: dict[tuple[str, str], list[Json]] = {}
+    nameless = []
     for resource in resources:
-        key = (resource.get("resourceType"), resource.get("id")) if resource.get("id") else id(resource)
-        if key not in newest or _version(resource) > _version(newest[key]):
-            newest[key] = resource
-    return list(newest.values())
+        kind, identifier = resource.get("resourceType"), resource.get("id")
+        if not isinstance(kind, str) or not isinstance(identifier, str):
+            nameless.append(resource)
+            continue
+        known = newest.setdefault((kind, identifier), [resource])
+        later = _is_later(resource, known[0])
+        if later:
+            known[:] = [resource]
+        elif later is None and resource != known[-1]:
+            known.append(resource)
+    return [resource for known in newest.values() for resource in known] + nameless
 
 
-def _version(resource: Json) -> tuple[str, int]:
+def _is_later(resource: Json, other: Json) -> bool | None:
+    """Whether it is the later version: by time of update, by number, by status. None when nothing tells."""
+    for order in (_updated, _number, _finality):
+        one, another = order(resource), order(other)
+        if one is not None and another is not None and one != another:
+            return one > another
+    return None
+
+
+def _updated(resource: Json) -> float | None:
+    updated = moment(member(resource, "meta", "lastUpdated"), UTC)
+    return updated.time.timestamp() if updated else None
+
+
+def _number(resource: Json) -> float | None:
     version = member(resource, "meta", "versionId")
-    updated = member(resource, "meta", "lastUpdated")
-    number = int(version) if isinstance(version, str) and version.isdigit() and len(version) < 20 else 0
-    return (updated if isinstance(updated, str) else "", number)
+    known = isinstance(version, str) and version.isascii() and version.isdecimal() and len(version) < 16
+    return int(version) if known else None
+
+
+def _finality(resource: Json) -> float:
+    """A reading is amended after it is final, and an error is found last."""
+    status = resource.get("status")
+    return 2 if status == "entered-in-error" else 1 if status in AMENDED else 0

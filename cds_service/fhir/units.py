@@ -1,30 +1,64 @@
 """Units: exact conversion by Decimal, and a refusal in words for what cannot be converted (DQ-01 to DQ-20)."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from cds_service.crs.scale import Scale
 from cds_service.crs.timeline import Flag
-from cds_service.fhir.elements import Json, Unusable, member, text
+from cds_service.fhir.elements import Json, Unusable, text
 
-_CELSIUS = {"cel", "degc", "c", "°c", "celsius", "deg c", "degrees celsius", "degree celsius"}
-_FAHRENHEIT = {"[degf]", "degf", "f", "°f", "fahrenheit", "deg f", "degrees fahrenheit", "degree fahrenheit"}
-_MMHG = {"mm[hg]", "mmhg", "mm hg"}
-_KPA = {"kpa"}
-_PERCENT = {"%", "percent"}
-_FRACTION = {"1", "{fraction}", "fraction", "ratio"}
-_LITRES = {"l/min", "lpm", "l/m", "liters per minute", "litres per minute", "liter per minute", "liters/min"}
-_MILLILITRES = {"ml/min", "milliliters per minute", "millilitres per minute"}
-_KILOGRAMS = {"kg", "kilogram", "kilograms"}
-_GRAMS = {"g", "gram", "grams"}
-_POUNDS = {"[lb_av]", "lb", "lbs", "pound", "pounds"}
-_OUNCES = {"[oz_av]", "oz", "ounce", "ounces"}
-
+REMEMBERED_UNITS = 512
 MMHG_PER_KPA = Decimal("7.50062")
-KG_PER_POUND = Decimal("0.45359237")
-KG_PER_OUNCE = Decimal("0.028349523125")
+KILOGRAMS = {
+    "kg": Decimal(1),
+    "g": Decimal("0.001"),
+    "[lb_av]": Decimal("0.45359237"),
+    "[oz_av]": Decimal("0.028349523125"),
+}
+
+
+def _spellings(table: Mapping[str, str]) -> Mapping[str, str]:
+    """The UCUM unit of each spelling, all as they are compared."""
+    return {_plain(word): unit for unit, words in table.items() for word in (unit, *words.split(", "))}
+
+
+@lru_cache(maxsize=REMEMBERED_UNITS)
+def _plain(spelling: str) -> str:
+    """Lower case without spaces, one degree sign for all that look like it."""
+    plain = spelling.casefold().replace("℃", "°c").replace("℉", "°f")
+    return re.sub("[º˚]", "°", "".join(plain.split()))
+
+
+_TEMPERATURE = _spellings(
+    {
+        "Cel": "degC, C, °C, celsius, deg C, degrees C, degree celsius, degrees celsius",
+        "[degF]": "degF, F, °F, fahrenheit, deg F, degrees F, degree fahrenheit, degrees fahrenheit",
+    }
+)
+_PRESSURE = _spellings(
+    {"mm[Hg]": "mmHg, millimeter of mercury, millimeters of mercury, millimetres of mercury", "kPa": "kilopascal"}
+)
+_SHARE = _spellings({"%": "percent, 1, {fraction}, fraction, ratio"})
+_FLOW = _spellings(
+    {
+        "L/min": "LPM, L/m, liter/min, liters/min, litres/min, liter per minute, liters per minute, litres per minute",
+        "mL/min": "cc/min, milliliters per minute, millilitres per minute",
+    }
+)
+_MASS = _spellings(
+    {
+        "kg": "kgs, kilogram, kilograms",
+        "g": "gm, gram, grams",
+        "[lb_av]": "lb, lbs, pound, pounds",
+        "[oz_av]": "oz, ounce, ounces",
+    }
+)
+_RATE = re.compile(r".+/(min|minute|h|hr|hour)")
+_TEXT_NUMBER = re.compile(r"[+-]?\d{1,9}(\.\d{1,9})?", re.ASCII)
 _STEP = Decimal("0.01")
 
 Amount = tuple[Decimal, tuple[Flag, ...]]
@@ -32,159 +66,155 @@ Amount = tuple[Decimal, tuple[Flag, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A number with its unit as charted (`code` first, then `unit`), lower case; empty without one."""
+    """A number with its unit as charted, in one or two spellings; none without a unit."""
 
     value: Decimal
-    unit: str
+    units: tuple[str, ...] = ()
     comparator: str = ""
 
 
 def number(value: Any) -> Decimal:
     """A JSON number, exact. Raises Unusable for a string, a truth value or nothing (DQ-21)."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise Unusable("the value is not a number")
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not Decimal(value).is_finite():
+        raise Unusable("it has no value" if value is None else "the value is not a number")
     return Decimal(value)
 
 
 def quantity(value: Json) -> Quantity:
-    """A FHIR Quantity."""
-    code, unit = value.get("code"), value.get("unit")
-    known = code if isinstance(code, str) and code.strip() else unit
-    comparator = value.get("comparator")
-    return Quantity(
-        number(value.get("value")),
-        text(known).casefold(),
-        comparator if comparator in ("<", "<=", ">", ">=") else "",
-    )
+    """A FHIR Quantity: its unit is that of `code`, else that of `unit` (DQ-01). Its comparator must be understood."""
+    comparator = value.get("comparator") or ""
+    if comparator not in ("", "<", "<=", ">", ">="):
+        raise Unusable("its comparator is not known")
+    units = [text(value.get(name)) for name in ("code", "unit")]
+    return Quantity(number(value.get("value")), tuple(unit for unit in units if unit), comparator)
 
 
 def written(value: str) -> Quantity:
     """A number charted as a string and nothing but a number (DQ-14)."""
-    try:
-        read = Decimal(value.strip())
-    except InvalidOperation as error:
-        raise Unusable("the value is text, not a number") from error
-    if not read.is_finite():
-        raise Unusable("the value is text, not a number")
-    return Quantity(read, "")
+    if not _TEXT_NUMBER.fullmatch(value.strip()):
+        raise Unusable(f"the value '{text(value, 40)}' is text, not a number")
+    return Quantity(Decimal(value.strip()))
 
 
 def temperature(amount: Quantity, scale: Scale) -> Amount:
     """Degrees Celsius. A missing unit is inferred where ranges cannot overlap; a contradiction is refused."""
-    flags: tuple[Flag, ...] = ()
-    value = amount.value
-    if amount.unit in _FAHRENHEIT or (not amount.unit and value in scale.inferable["fahrenheit"]):
-        value = (value - 32) * 5 / 9
-    elif amount.unit and amount.unit not in _CELSIUS:
-        raise _unknown_unit(amount)
-    if not amount.unit:
-        if amount.value not in scale.inferable["celsius"] and amount.value not in scale.inferable["fahrenheit"]:
-            raise Unusable("no unit, and the value fits neither °C nor °F")
-        flags = (Flag.UNIT_INFERRED,)
+    unit = _unit(amount, _TEMPERATURE)
+    flags = () if unit else (Flag.UNIT_INFERRED,)
+    if not unit:
+        unit = _inferred(amount, {"Cel": "celsius", "[degF]": "fahrenheit"}, scale)
+    value = (amount.value - 32) * 5 / 9 if unit == "[degF]" else amount.value
     value, limit = _compared(value, amount.comparator, lambda celsius: celsius >= scale.fever)
     return _plausible(value, "temperature", "°C", scale), (*flags, *limit)
 
 
 def pressure(amount: Quantity, kind: str, scale: Scale) -> Amount:
     """Millimetres of mercury; `kind` is `systolic` or `diastolic`."""
-    flags: tuple[Flag, ...] = ()
-    value = amount.value
-    if amount.unit in _KPA:
-        value = value * MMHG_PER_KPA
-    elif amount.unit and amount.unit not in _MMHG:
-        raise _unknown_unit(amount)
-    if not amount.unit:
-        if value not in scale.inferable["pressure"]:
-            raise Unusable("no unit, and the value fits no pressure in mmHg")
-        flags = (Flag.UNIT_INFERRED,)
-    lowest = min(band.mmhg for band in scale.pressure_bands)
-    highest = max(band.mmhg for band in scale.pressure_bands)
+    unit = _unit(amount, _PRESSURE)
+    flags = () if unit else (Flag.UNIT_INFERRED,)
+    if not unit:
+        _inferred(amount, {"mm[Hg]": "pressure"}, scale)
+    value = amount.value * MMHG_PER_KPA if unit == "kPa" else amount.value
+    thresholds = [band.mmhg for band in scale.pressure_bands]
+    lowest, highest = min(thresholds), max(thresholds)
     value, limit = _compared(value, amount.comparator, lambda mmhg: (mmhg < lowest, mmhg < highest))
     return _plausible(value, kind, "mmHg", scale), (*flags, *limit)
 
 
 def saturation(amount: Quantity, scale: Scale) -> Amount:
     """Percent; a value up to 1 is a fraction, and exactly 1 is read as 100 % (DQ-07)."""
-    flags: tuple[Flag, ...] = ()
+    unit = _unit(amount, _SHARE)
+    flags = () if unit else (Flag.UNIT_INFERRED,)
     value = amount.value
-    if amount.unit and amount.unit not in _PERCENT | _FRACTION:
-        raise _unknown_unit(amount)
     if 0 < value <= 1:
         value, flags = value * 100, (Flag.FROM_FRACTION,)
-    elif not amount.unit:
-        flags = (Flag.UNIT_INFERRED,)
     value, limit = _compared(value, amount.comparator, lambda percent: percent < scale.hypoxia_saturation)
     return _plausible(value, "saturation", "%", scale), (*flags, *limit)
 
 
 def flow(amount: Quantity, scale: Scale) -> Amount:
-    """Litres per minute (DQ-08)."""
-    flags: tuple[Flag, ...] = ()
-    value = amount.value
-    if amount.unit in _MILLILITRES:
-        value = value / 1000
-    elif amount.unit and amount.unit not in _LITRES:
-        raise _unknown_unit(amount)
-    if not amount.unit:
-        flags = (Flag.UNIT_INFERRED,)
+    """Litres per minute (DQ-08). Without a unit it is read as litres, the larger flow."""
+    unit = _unit(amount, _FLOW)
+    flags = () if unit else (Flag.UNIT_INFERRED,)
+    value = amount.value / 1000 if unit == "mL/min" else amount.value
     value, limit = _compared(value, amount.comparator, lambda litres: litres > scale.low_flow_maximum)
     return _plausible(value, "flow", "L/min", scale), (*flags, *limit)
 
 
 def fio2(amount: Quantity, scale: Scale) -> Amount:
     """Percent of oxygen; up to 1 is a fraction, between 1 and 21 is neither (DQ-09)."""
-    if amount.unit and amount.unit not in _PERCENT | _FRACTION:
-        raise _unknown_unit(amount)
+    flags = () if _unit(amount, _SHARE) else (Flag.UNIT_INFERRED,)
     value = amount.value * 100 if amount.value <= 1 else amount.value
     value, limit = _compared(value, amount.comparator, lambda percent: percent > scale.room_air_fio2)
-    return _plausible(value, "fio2", "% oxygen", scale), limit
+    return _plausible(value, "fio2", "% oxygen", scale), (*flags, *limit)
 
 
 def weight(amount: Quantity, scale: Scale) -> Amount:
     """Kilograms (DQ-11). A weight without a unit is not used: kg and lb overlap."""
-    factors = (
-        (_KILOGRAMS, Decimal(1)),
-        (_GRAMS, Decimal("0.001")),
-        (_POUNDS, KG_PER_POUND),
-        (_OUNCES, KG_PER_OUNCE),
-    )
-    factor = next((factor for names, factor in factors if amount.unit in names), None)
-    if factor is None:
-        raise _unknown_unit(amount)
+    unit = _unit(amount, _MASS)
+    if not unit:
+        raise Unusable("no unit")
     if amount.comparator:
-        raise Unusable("a weight charted as a limit, not a value")
-    return _plausible(amount.value * factor, "weight", "kg", scale), ()
+        raise Unusable("charted as a limit, not a value")
+    return _plausible(amount.value * KILOGRAMS[unit], "weight", "kg", scale), ()
+
+
+def rate(amount: Quantity) -> tuple[Decimal, str]:
+    """The rate of an infusion as charted, as a number and in words: an amount per minute or hour, not a level."""
+    unit = next((unit for unit in amount.units if _RATE.fullmatch(_plain(unit))), None)
+    if unit is None:
+        raise Unusable(f"the unit '{amount.units[0]}' is no rate" if amount.units else "no unit")
+    value, _ = _compared(amount.value, amount.comparator, lambda charted: charted > 0)
+    if value < 0:
+        raise Unusable("the rate is negative")
+    return value, f"{_shown(value)} {unit}".replace("ug", "µg")
 
 
 def milligrams(value: Any) -> Decimal | None:
-    """A dose in mg, None for another unit or no number."""
-    if member(value, "unit") is None and member(value, "code") is None:
-        return None
+    """A dose in mg; None for another unit, or no number above zero."""
     try:
-        amount = quantity(value)
+        amount = quantity(value) if isinstance(value, dict) else None
     except Unusable:
         return None
-    return amount.value if amount.unit == "mg" else None
+    known = amount is not None and amount.value > 0 and {_plain(unit) for unit in amount.units} == {"mg"}
+    return amount.value if amount is not None and known else None
 
 
-def _unknown_unit(amount: Quantity) -> Unusable:
-    return Unusable(f"the unit '{amount.unit}' is not known" if amount.unit else "no unit")
+def _unit(amount: Quantity, known: Mapping[str, str]) -> str:
+    """The UCUM unit of an amount, empty when none is charted. Raises Unusable for one that is not known."""
+    found = {known[_plain(unit)] for unit in amount.units if _plain(unit) in known}
+    if len(found) > 1:
+        raise Unusable("its unit is charted in two ways: " + " and ".join(amount.units))
+    if amount.units and not found:
+        raise Unusable(f"the unit '{amount.units[0]}' is not known")
+    return next(iter(found), "")
+
+
+def _inferred(amount: Quantity, units: Mapping[str, str], scale: Scale) -> str:
+    """The one unit in whose range of the scale the value lies; the ranges do not overlap (DQ-02, DQ-06)."""
+    for unit, kind in units.items():
+        if amount.value in scale.inferable[kind]:
+            return unit
+    raise Unusable(f"no unit, and {_shown(amount.value)} fits none")
+
+
+def _shown(value: Decimal) -> str:
+    return f"{value.normalize():f}"
 
 
 def _plausible(value: Decimal, kind: str, unit: str, scale: Scale) -> Decimal:
     """The value, or Unusable with the value in the reason: a loss that is named (DQ-18 to DQ-20, T63)."""
     if value not in scale.plausible[kind]:
-        raise Unusable(f"{value.normalize():f} {unit} is not plausible")
+        raise Unusable(f"{_shown(value)} {unit} is not plausible")
     return value
 
 
 def _compared(value: Decimal, comparator: str, judged: Callable[[Decimal], object]) -> Amount:
-    """A limit such as `> 42` is used where every value it can mean is judged the same (DQ-13)."""
+    """A limit such as `> 42` is used where every value it can mean is judged the same (DQ-13): one of them stands."""
     if not comparator:
         return value, ()
-    upward = comparator.startswith(">")
-    nearest = value if comparator.endswith("=") else value + (_STEP if upward else -_STEP)
+    upward, included = comparator.startswith(">"), comparator.endswith("=")
+    nearest = value if included else value.next_plus() if upward else value.next_minus()
     furthest = Decimal(10**6) if upward else -Decimal(10**6)
     if judged(nearest) != judged(furthest):
-        raise Unusable(f"charted as {comparator} {value.normalize():f}: it may lie on either side of a threshold")
-    return nearest, (Flag.COMPARATOR,)
+        raise Unusable(f"charted as {comparator} {_shown(value)}: it may lie on either side of a threshold")
+    return value if included else value + (_STEP if upward else -_STEP), (Flag.COMPARATOR,)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from cds_service.crs.assessment import Assessment, Episode, Finding
+from cds_service.crs.assessment import Assessment, Episode, Finding, State
 
 EXTENSION = "org.crs-cds.assessment"
 
@@ -19,7 +19,7 @@ def assessment_json(assessment: Assessment, knowledge: Mapping[str, str]) -> dic
     if assessment.episode is not None:
         content["episode"] = _episode(assessment.episode)
     content["findings"] = [_finding(finding) for finding in assessment.findings]
-    content["missing"] = list(assessment.missing)
+    content["missing"] = [*assessment.missing, *_in_doubt(assessment)]
     content["unused"] = [{"reference": item.reference, "reason": item.reason} for item in assessment.unused]
     content["protocol"] = dict(knowledge)
     return content
@@ -28,6 +28,12 @@ def assessment_json(assessment: Assessment, knowledge: Mapping[str, str]) -> dic
 def instant(time: datetime) -> str:
     """RFC 3339 in UTC."""
     return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _in_doubt(assessment: Assessment) -> list[str]:
+    """Why a criterion is not known although nothing is missing, e.g. a fever that may be masked."""
+    unknown = (finding for finding in assessment.findings if finding.state is State.UNKNOWN and not finding.missing)
+    return [words for finding in unknown for words in finding.doubts]
 
 
 def _episode(episode: Episode) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from cds_service.errors import InvalidRequest
 
@@ -30,6 +30,12 @@ def _printable(value: str) -> str:
     return value
 
 
+def _bearer(value: str) -> str:
+    if value.casefold() != "bearer":
+        raise ValueError("the only kind of token is Bearer")
+    return value
+
+
 LogicalId = Annotated[str, AfterValidator(_logical_id)]
 User = Annotated[str, AfterValidator(_user)]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=8192), AfterValidator(_printable)]
@@ -46,12 +52,9 @@ class Lenient(BaseModel):
 class FhirAuthorization(Lenient):
     """The token to read with, for this call only; scopes are not parsed, clients spell them as they like (A-4)."""
 
-    access_token: Token
-    token_type: str = "Bearer"  # noqa: S105 - the name of a kind of token
+    access_token: Token = Field(repr=False)
+    token_type: Annotated[str, AfterValidator(_bearer)] = "Bearer"  # noqa: S105 - the name of a kind of token
     patient: str | None = None
-
-    def __repr__(self) -> str:
-        return "FhirAuthorization(access_token=hidden)"
 
 
 class PatientViewContext(Lenient):
@@ -70,18 +73,7 @@ class HookCall(Lenient):
     context: PatientViewContext
     fhirServer: Url | None = None  # noqa: N815
     fhirAuthorization: FhirAuthorization | None = None  # noqa: N815
-    prefetch: dict[str, Any] = {}
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "HookCall":
-        authorization = self.fhirAuthorization
-        if authorization is not None and self.fhirServer is None:
-            raise ValueError("fhirAuthorization needs fhirServer (cds-r-1)")
-        if authorization is not None and authorization.token_type.casefold() != "bearer":
-            raise ValueError("fhirAuthorization.token_type must be Bearer")
-        if authorization is not None and authorization.patient not in (None, self.context.patientId):
-            raise ValueError("fhirAuthorization.patient is another patient than context.patientId")
-        return self
+    prefetch: dict[str, Any] = Field({}, repr=False)
 
 
 def read_call(body: Any, hook: str) -> HookCall:
@@ -93,9 +85,21 @@ def read_call(body: Any, hook: str) -> HookCall:
     if body.get("prefetch") is None:
         body = {name: value for name, value in body.items() if name != "prefetch"}
     try:
-        return HookCall.model_validate(body)
+        call = HookCall.model_validate(body)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         path = ".".join(str(step) for step in fault["loc"])
-        message = fault["msg"].removeprefix("Value error, ")
-        raise InvalidRequest(f"{path}: {message}" if path else message, expression=path or None) from error
+        raise InvalidRequest(f"{path}: {fault['msg'].removeprefix('Value error, ')}", expression=path) from error
+    _consistent(call)
+    return call
+
+
+def _consistent(call: HookCall) -> None:
+    authorization = call.fhirAuthorization
+    if authorization is None:
+        return
+    if call.fhirServer is None:
+        raise InvalidRequest("fhirServer: it is required with fhirAuthorization (cds-r-1)", expression="fhirServer")
+    if authorization.patient not in (None, call.context.patientId):
+        path = "fhirAuthorization.patient"
+        raise InvalidRequest(f"{path}: it is another patient than context.patientId", expression=path)

@@ -9,16 +9,20 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cds_service.crs.advice import Advice
 from cds_service.crs.assessment import Assessment, Criterion, EpisodeState, Exposure, Finding, State, Status
+from cds_service.crs.course import IL6_BLOCKER
 from cds_service.crs.figures import shown
+from cds_service.crs.sentences import Say
 from cds_service.crs.treatment import Draft, Treatment
 from cds_service.fhir import orders
 from cds_service.hooks.call import HookCall
 from cds_service.hooks.knowledge import Knowledge
-from cds_service.hooks.wording import Clock, Markdown, escaped, within
+from cds_service.hooks.wording import Clock, within
 
 Card = dict[str, Any]
 SHOWN_UNUSED = 6
 TOPICS = "http://example.org/fhir/CodeSystem/crs-topic"
+"""Some EHRs remember an override by the topic: each names the grade, so that a higher grade is shown again (7.2)."""
+TEMPLATES = {"CRSinfection": "infection.md.j2", "CRStreatment": "treatment.md.j2"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,22 +59,30 @@ def cards(desk: Desk, advice: Advice) -> list[Card]:
 
 
 def _graded(desk: Desk, advice: Advice) -> list[Card]:
-    grade = desk.assessment.grade
     found = [_grade_card(desk, advice)]
     if advice.infection is not None:
-        summary = f"CRS grade {grade}: consider blood cultures and antibiotics now"
-        if grade != 1:
-            summary += ", before or with tocilizumab"
-        if not advice.infection.drafts:
-            summary = f"CRS grade {grade}: infection work-up and monitoring"
-        found.append(_order_card(desk, "CRSinfection", summary, "infection.md.j2", advice.infection))
+        summary, needed = _infection_summary(desk, advice)
+        severity = indicator(desk.assessment) if needed else "info"
+        found.append(_order_card(desk, "CRSinfection", summary, advice.infection, severity))
     if advice.treatment is not None:
-        found.append(
-            _order_card(
-                desk, "CRStreatment", _treatment_summary(desk, advice.treatment), "treatment.md.j2", advice.treatment
-            )
-        )
+        words = _treatment_words(desk, advice.treatment, brief=True)
+        summary = f"CRS grade {desk.assessment.grade}: {'; '.join(words)}"
+        found.append(_order_card(desk, "CRStreatment", summary, advice.treatment, indicator(desk.assessment)))
     return found
+
+
+def _infection_summary(desk: Desk, advice: Advice) -> tuple[str, bool]:
+    """The summary, and whether something is to be done: cultures, antibiotics, or both."""
+    title = f"CRS grade {desk.assessment.grade}"
+    offered = advice.infection or Treatment()
+    needed = ["blood cultures"] if offered.drafts else []
+    if any(line.say is Say.ANTIBIOTICS for line in offered.lines):
+        needed.append("antibiotics")
+    if not needed:
+        return f"{title}: cultures and antibiotics are charted; monitoring", False
+    with_drug = advice.treatment is not None and advice.treatment.drafts_of(IL6_BLOCKER)
+    before = ", before or with tocilizumab" if with_drug else ""
+    return f"{title}: consider {' and '.join(needed)} now{before}", True
 
 
 def _grade_card(desk: Desk, advice: Advice) -> Card:
@@ -78,7 +90,8 @@ def _grade_card(desk: Desk, advice: Advice) -> Card:
     detail = desk.knowledge.wording.detail(
         "grade.md.j2",
         rows=rows(assessment, desk.clock),
-        plan=_plan(advice),
+        treatment="; ".join(_treatment_words(desk, advice.treatment)) if advice.treatment is not None else "",
+        drafted=advice.treatment is not None and bool(advice.treatment.drafts),
         care=desk.knowledge.wording.lines(advice.care, desk.clock),
         regrade_by=desk.clock(advice.regrade_by) if advice.regrade_by else "",
         episode=_episode_words(desk),
@@ -86,9 +99,31 @@ def _grade_card(desk: Desk, advice: Advice) -> Card:
         **_reservations(assessment),
         **desk.footer,
     )
-    return _card(
-        desk, f"CRSgrade{assessment.grade}", grade_summary(assessment, desk.clock), detail, indicator(assessment)
-    )
+    summary = grade_summary(assessment, desk.clock)
+    return _card(desk, f"CRSgrade{assessment.grade}", summary, detail, indicator(assessment))
+
+
+def _treatment_words(desk: Desk, treatment: Treatment, *, brief: bool = False) -> list[str]:
+    """What is drafted and what is not: in summaries in short, on the grade card with the whole dose, in plain words."""
+    words = []
+    if treatment.drafts:
+        offers = [_short(draft) if brief else _offer(draft) for draft in treatment.drafts]
+        words.append("consider " + (" and ".join(offers) if brief else "; ".join(offers)))
+    return words + desk.knowledge.wording.phrases(treatment.status, desk.clock)
+
+
+def _short(draft: Draft) -> str:
+    mg = f" {shown(draft.dose.mg)} mg IV" if draft.dose is not None else ""
+    every = f" every {draft.order.every_hours} h" if draft.order.every_hours else ""
+    condition = f" {draft.condition}" if draft.condition else ""
+    return f"{draft.order.text}{mg}{every}{condition}"
+
+
+def _offer(draft: Draft) -> str:
+    condition = f" ({draft.condition})" if draft.condition else ""
+    mg = draft.dose.mg if draft.dose is not None else None
+    words = orders.dose_words(draft.order, mg)
+    return f"{draft.order.text} {words}{condition}" if mg is not None else f"{words}{condition}"
 
 
 def indicator(assessment: Assessment) -> str:
@@ -107,13 +142,18 @@ def grade_summary(assessment: Assessment, clock: Clock) -> str:
     title = f"CRS grade {assessment.grade}"
     if assessment.is_floor:
         title += " or higher"
-        words += [f"no {finding.missing[0]}" for finding in assessment.findings if finding.floor and finding.missing]
+        words += [_not_known(finding) for finding in assessment.findings if finding.floor and finding.missing]
     elif assessment.status is Status.PROVISIONAL:
         title += " (provisional)"
     time = f" {clock(fever.evidence[0].time)}" if fever.state is State.MET and fever.evidence else ""
     body = ", ".join(words)
     ending = f"{fever.headline}{time}"
     return within(f"{title}: {body}; {ending}" if body else f"{title}: {ending}")
+
+
+def _not_known(finding: Finding) -> str:
+    """What is missing, short: "no oxygen" would read as if none were given."""
+    return f"{finding.missing[0].partition(' (')[0]} not known"
 
 
 def rows(assessment: Assessment, clock: Clock) -> list[dict[str, object]]:
@@ -126,7 +166,8 @@ def _row(finding: Finding, clock: Clock) -> dict[str, object]:
     reading = first.display if first else "not known"
     for item in others:
         if item is not None:
-            reading += f"; {item.display} ({clock(item.time)})"
+            same_time = first is not None and item.time == first.time
+            reading += f"; {item.display}" + ("" if same_time else f" ({clock(item.time)})")
     return {
         "criterion": finding.criterion.value,
         "reading": reading,
@@ -146,39 +187,12 @@ def _reservations(assessment: Assessment) -> dict[str, object]:
     }
 
 
-def _plan(advice: Advice) -> list[Markdown]:
-    """One line on the grade card for what the order card drafts, because some clients show one card at a time."""
-    drafts = advice.treatment.drafts if advice.treatment is not None else ()
-    if not drafts:
-        return []
-    offers = " and ".join(_offer(draft) for draft in drafts)
-    return [Markdown(f"Consider {escaped(offers)}: draft orders are in the treatment card.")]
-
-
-def _offer(draft: Draft) -> str:
-    condition = f" ({draft.condition})" if draft.condition else ""
-    mg = draft.dose.mg if draft.dose is not None else None
-    words = orders.dose_words(draft.order, mg)
-    return f"{draft.order.text} {words}{condition}" if mg is not None else f"{words}{condition}"
-
-
-def _treatment_summary(desk: Desk, treatment: Treatment) -> str:
-    title = f"CRS grade {desk.assessment.grade}"
-    if not treatment.drafts:
-        return f"{title}: no treatment order is drafted, see why"
-    named = []
-    for draft in treatment.drafts:
-        mg = f" {shown(draft.dose.mg)} mg" if draft.dose is not None else ""
-        every = f" every {draft.order.every_hours} h" if draft.order.every_hours else ""
-        condition = f" {draft.condition}" if draft.condition else ""
-        named.append(f"{draft.order.text}{mg} IV{every}{condition}")
-    return within(f"{title}: consider {' and '.join(named)}")
-
-
-def _order_card(desk: Desk, topic: str, summary: str, template: str, offered: Treatment) -> Card:
-    lines = desk.knowledge.wording.lines(offered.lines, desk.clock)
-    detail = desk.knowledge.wording.detail(template, lines=lines, **desk.footer)
-    card = _card(desk, topic, summary, detail, indicator(desk.assessment))
+def _order_card(desk: Desk, topic: str, summary: str, offered: Treatment, severity: str) -> Card:
+    lines = desk.knowledge.wording.lines((*offered.lines, *offered.cautions), desk.clock)
+    template = TEMPLATES[topic]
+    detail = desk.knowledge.wording.detail(template, lines=lines, drafted=bool(offered.drafts), **desk.footer)
+    topic = f"{topic}{desk.assessment.grade}"
+    card = _card(desk, topic, summary, detail, severity)
     if offered.drafts:
         card["suggestions"] = [_suggestion(desk, topic, draft) for draft in offered.drafts]
         card["selectionBehavior"] = "any"
@@ -230,7 +244,8 @@ def _ungraded_summary(assessment: Assessment) -> str:
     if assessment.status is Status.NO_CRS:
         return within(f"{signs} without fever: no CRS grade; consider sepsis and other causes")
     fever = assessment.finding(Criterion.FEVER)
-    why = f"no {assessment.missing[0]}" if assessment.missing else "; ".join(fever.doubts)
+    unread = next((finding for finding in assessment.findings if finding.missing), None)
+    why = _not_known(unread) if unread is not None else "; ".join(fever.doubts)
     return within(f"CRS not graded: {why}; {signs or fever.headline}")
 
 

@@ -5,7 +5,7 @@ parse, gather the gate, and for a patient with a T-cell engaging therapy: gather
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,9 +17,14 @@ from cds_service.crs.eligibility import may_be_exposed
 from cds_service.crs.grading import assess
 from cds_service.crs.timeline import Gap, Timeline
 from cds_service.errors import MissingData, PatientMismatch
-from cds_service.fhir.client import Deadline, FhirClient, allowed
-from cds_service.fhir.elements import Json, objects
-from cds_service.fhir.gather import Source, State, Supply, fetch_medications, gather, unread_medications
+from cds_service.fhir.client import FhirClient, allowed
+from cds_service.fhir.deadline import Deadline
+from cds_service.fhir.elements import Json
+from cds_service.fhir.gaps import add_gap, gaps
+from cds_service.fhir.gather import Source, State, Supply, entries, gather, is_answer
+from cds_service.fhir.lanes import Lanes
+from cds_service.fhir.medications import Medications
+from cds_service.fhir.needs import SEASON
 from cds_service.fhir.ownership import Patient, own
 from cds_service.fhir.readers.chart import Chart
 from cds_service.fhir.reading import newest_versions, read_timeline
@@ -30,8 +35,8 @@ from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.wording import Clock
 
 VITALS = ("temperature", "bloodPressure", "oxygen")
-SUPERSETS = {"therapies": "administrations", "crsMedications": "administrations"}
-"""A need whose answer is part of another's: it is not missed when the other is complete."""
+LANE_WIDTH = 12
+"""Hook calls that may wait for one FHIR server at once; a worker has a few threads more."""
 
 log = structlog.get_logger()
 
@@ -44,6 +49,12 @@ class Access:
     executor: Executor
     allow_list: Sequence[str]
     deadline_seconds: float
+    lanes: Lanes = field(default_factory=lambda: Lanes(LANE_WIDTH))
+
+    def close(self) -> None:
+        """Let go of threads and connections."""
+        self.executor.shutdown(wait=True, cancel_futures=True)
+        self.session.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,17 +99,17 @@ def evaluate(call: HookCall, knowledge: Knowledge, access: Access, now: datetime
     """Gather, read, assess and advise: the steps between a parsed call and its cards."""
     _same_patient(call)
     source = _source(call, knowledge, access, now)
-    gate = [need for need in knowledge.needs if need.gate]
-    supplies = gather(gate, source)
-    timeline = _timeline(call, supplies, source, knowledge)
+    medications = Medications(source)
+    supplies = gather((need for need in knowledge.needs if need.gate), source)
+    timeline = _timeline(call, supplies, medications, knowledge)
     scale, protocol = knowledge.content.scale, knowledge.content.protocol
     if may_be_exposed(timeline, scale, now):
         supplies |= gather((need for need in knowledge.needs if not need.gate), source)
-        timeline = _timeline(call, supplies, source, knowledge)
-        _gradable(supplies)
-    elif "therapies" in timeline.gaps:
+        timeline = _timeline(call, supplies, medications, knowledge)
+        _gradable(supplies, timeline)
+    elif not timeline.known("therapies", now - SEASON):
         unread = [supply for supply in supplies.values() if supply.gap and "therapies" in supply.need.kinds]
-        raise MissingData(_cannot_be_had(unread))
+        raise MissingData(_cannot_be_had(unread, medications.failure))
     assessment = assess(timeline, scale, now)
     return Reading(
         timeline=timeline,
@@ -110,10 +121,8 @@ def evaluate(call: HookCall, knowledge: Knowledge, access: Access, now: datetime
 
 def _same_patient(call: HookCall) -> None:
     """The Patient in the prefetch must be the context's (T40)."""
-    patient = call.prefetch.get("patient")
-    if not isinstance(patient, dict) or patient.get("resourceType") != "Patient":
-        return
-    if patient.get("id") != call.context.patientId:
+    patients = [item for item in _resources(call.prefetch.get("patient")) if item.get("resourceType") == "Patient"]
+    if patients and not any(_is_patient(item, call) for item in patients):
         raise PatientMismatch(
             "the Patient in the prefetch is not the patient of the context: nothing was graded",
             expression="prefetch.patient",
@@ -134,75 +143,61 @@ def _source(call: HookCall, knowledge: Knowledge, access: Access, now: datetime)
         client=client,
         no_server=reason,
         executor=access.executor,
+        lanes=access.lanes,
         now=now,
         zone=knowledge.zone,
     )
 
 
-def _timeline(call: HookCall, supplies: Mapping[str, Supply], source: Source, knowledge: Knowledge) -> Timeline:
-    """All that was gathered, and what the prefetch holds under keys of the client's own (P-19)."""
+def _timeline(
+    call: HookCall, supplies: Mapping[str, Supply], medications: Medications, knowledge: Knowledge
+) -> Timeline:
+    """All that was gathered, and what the prefetch holds that answers no need: under other keys, or of other types."""
+    source = medications.source
+    asked = {need.key: need for need in knowledge.needs}
+    others = [value for key, value in call.prefetch.items() if key not in asked or not is_answer(asked[key], value)]
     resources = [resource for supply in supplies.values() for resource in supply.resources]
-    asked = {need.key for need in knowledge.needs}
-    resources += _entries(value for key, value in call.prefetch.items() if key not in asked)
+    resources += [resource for value in others for resource in _resources(value)]
     mine, unused = own(newest_versions(resources), Patient(call.context.patientId, call.fhirServer))
-    medications = {f"Medication/{item.get('id')}": item for item in mine if item.get("resourceType") == "Medication"}
-    for item in fetch_medications(unread_medications(mine, medications), source):
-        medications[f"Medication/{item.get('id')}"] = item
+    named = medications.for_resources(mine)
     chart = Chart(
         codebook=knowledge.codebook,
         scale=knowledge.content.scale,
         now=source.now,
         zone=knowledge.zone,
-        medications=medications,
+        medications=named,
     )
     patient = next((item for item in mine if _is_patient(item, call)), None)
-    return read_timeline(mine, patient, chart, gaps(supplies), unused)
+    unknown = gaps(supplies, source.now)
+    for kind, gap in medications.gaps(mine, named).items():
+        add_gap(unknown, kind, gap)
+    timeline = read_timeline(mine, patient, chart, unknown, unused)
+    if "patient" in supplies and timeline.birth_date is None and "birth_date" not in unknown:
+        return replace(timeline, gaps={**unknown, "birth_date": Gap("no date of birth is on record")})
+    return timeline
 
 
 def _is_patient(resource: Json, call: HookCall) -> bool:
     return resource.get("resourceType") == "Patient" and resource.get("id") == call.context.patientId
 
 
-def _entries(values: Iterable[Any]) -> list[Json]:
-    found = []
-    for value in values:
-        if isinstance(value, dict) and value.get("resourceType") == "Bundle":
-            found += [
-                entry["resource"] for entry in objects(value.get("entry")) if isinstance(entry.get("resource"), dict)
-            ]
-        elif isinstance(value, dict) and "resourceType" in value:
-            found.append(value)
-    return found
+def _resources(value: Any) -> list[Json]:
+    """The resources of a prefetch value: of a Bundle, or the one that it is."""
+    if not isinstance(value, dict) or "resourceType" not in value:
+        return []
+    return list(entries(value)) if value["resourceType"] == "Bundle" else [value]
 
 
-def gaps(supplies: Mapping[str, Supply]) -> dict[str, Gap]:
-    """What is not known, by kind of fact: of several reasons for a kind the one that leaves the least known."""
-    found: dict[str, Gap] = {}
-    for key, supply in supplies.items():
-        gap = supply.gap
-        whole = supplies.get(SUPERSETS.get(key, ""))
-        if gap is None or (whole is not None and whole.gap is None):
-            continue
-        for kind in supply.need.kinds:
-            known = found.get(kind)
-            if known is None or _less_known(gap, known):
-                found[kind] = Gap(f"{supply.need.title}: {gap.reason}", gap.known_since)
-    return found
-
-
-def _less_known(gap: Gap, other: Gap) -> bool:
-    if gap.known_since is None or other.known_since is None:
-        return gap.known_since is None
-    return gap.known_since > other.known_since
-
-
-def _gradable(supplies: Mapping[str, Supply]) -> None:
+def _gradable(supplies: Mapping[str, Supply], timeline: Timeline) -> None:
     """412 only when none of the three criteria can be looked at (H-2)."""
     unavailable = [supplies[key] for key in VITALS if supplies[key].state is State.UNAVAILABLE]
-    if len(unavailable) == len(VITALS):
+    charted = (timeline.temperatures, timeline.pressures, timeline.oxygen, timeline.saturations)
+    if len(unavailable) == len(VITALS) and not any(charted):
         raise MissingData(_cannot_be_had(unavailable))
 
 
-def _cannot_be_had(supplies: Iterable[Supply]) -> str:
-    named = "; ".join(f"{supply.need.key} ({supply.reason})" for supply in supplies)
-    return f"CRS cannot be graded: {named}. Send these prefetch keys, or a fhirServer that may be read."
+def _cannot_be_had(supplies: Iterable[Supply], no_names: str = "") -> str:
+    """What stands in the way, need by need, by the keys of the prefetch, and what would help."""
+    reasons = [f"{supply.need.key} ({supply.reason})" for supply in supplies]
+    reasons += [f"names of medications ({no_names})"] if no_names else []
+    return f"CRS cannot be graded: {'; '.join(reasons)}. Send these prefetch keys, or a fhirServer that may be read."

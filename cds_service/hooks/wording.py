@@ -13,7 +13,10 @@ from cds_service.crs.sentences import Line, Say
 
 MAXIMUM_SUMMARY = 139
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#!&$])")
-_LINKS = re.compile(r"(?i):(?=//)|(?<=www)\.|@")
+_DOMAIN = re.compile(r"(?i)(?<=[a-z0-9])\.(?=[a-z]{2})")
+_LINK = re.compile(r"(?i)(?<=:)(?=//)|(?<=www)(?=\.)|(?<=\S)(?=@)|(?<=@)(?=\S)")
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+")
+_BLANK_LINES = re.compile(r"\n{3,}")
 
 
 class Markdown(str):
@@ -23,14 +26,25 @@ class Markdown(str):
 
 
 def escaped(value: str) -> str:
-    """A plain string as Markdown that shows exactly it: no markup, no table cell, no link of its own (T72)."""
-    return _LINKS.sub(r"\\\g<0>", _SPECIAL.sub(r"\\\1", value))
+    """A plain string as Markdown that shows it as text: no markup, no table cell, no line of its own (T72).
+
+    Some readers link addresses even when they are escaped: a space within breaks them.
+    """
+    return _DOMAIN.sub(r"\\.", _LINK.sub(" ", _SPECIAL.sub(r"\\\1", one_line(value))))
+
+
+def one_line(value: str) -> str:
+    """A string without line ends, control and direction characters: nothing of it reaches beyond its place."""
+    return _UNSEEN.sub(" ", value)
 
 
 def within(summary: str) -> str:
-    """A summary of at most 139 characters, cut where it must be (C-2, T75)."""
-    plain = " ".join(summary.split())
-    return plain if len(plain) <= MAXIMUM_SUMMARY else plain[: MAXIMUM_SUMMARY - 1] + "…"
+    """A summary of at most 139 characters, cut between words where it must be: half a number is another (C-2, T75)."""
+    plain = " ".join(one_line(summary).split())
+    if len(plain) <= MAXIMUM_SUMMARY:
+        return plain
+    cut = plain[:MAXIMUM_SUMMARY]
+    return (cut.rpartition(" ")[0] or cut[:-1]) + "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +65,7 @@ class Clock:
     @property
     def offset(self) -> str:
         """The zone as it is printed, e.g. `UTC+01:00`."""
-        return (
-            "UTC"
-            + self.now.astimezone(self.zone).strftime("%z")[:3]
-            + ":"
-            + self.now.astimezone(self.zone).strftime("%z")[3:]
-        )
+        return f"UTC{self.now.astimezone(self.zone).isoformat(timespec='minutes')[-6:]}"
 
 
 class Wording:
@@ -76,17 +85,22 @@ class Wording:
 
     def lines(self, lines: Iterable[Line], clock: Clock) -> list[Markdown]:
         """Each line as Markdown."""
-        return [
-            Markdown(
-                self._sentences[line.say].render({name: _shown(value, clock) for name, value in line.values.items()})
-            )
-            for line in lines
-        ]
+        return [Markdown(self._render(line, clock, str)) for line in lines]
+
+    def phrases(self, lines: Iterable[Line], clock: Clock) -> list[str]:
+        """Each line as a plain string, for a summary or to be escaped as a whole."""
+        return [self._render(line, clock, Markdown) for line in lines]
+
+    def _render(self, line: Line, clock: Clock, kind: type[str]) -> str:
+        values = {name: _shown(value, clock, kind) for name, value in line.values.items()}
+        return self._sentences[line.say].render(values)
 
     def detail(self, template: str, **values: Any) -> str:
         """A card's detail."""
-        return self._templates[template].render(values).strip()
+        return _BLANK_LINES.sub("\n\n", self._templates[template].render(values).strip())
 
 
-def _shown(value: object, clock: Clock) -> object:
-    return clock(value) if isinstance(value, datetime) else value
+def _shown(value: object, clock: Clock, kind: type[str]) -> object:
+    if isinstance(value, datetime):
+        return clock(value)
+    return kind(value) if isinstance(value, str) else value

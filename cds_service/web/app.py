@@ -19,13 +19,17 @@ from cds_service.errors import (
     UnknownService,
     UnsupportedMediaType,
 )
-from cds_service.fhir.client import POOL_SIZE, new_session
+from cds_service.fhir.client import new_session
 from cds_service.fhir.strict_json import parse
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.patient_view import Access
 from cds_service.hooks.services import discovery, service
 from cds_service.web.cors import allow_browsers
 from cds_service.web.settings import Settings
+
+THREADS = 16
+"""Requests that a worker answers at once. Each may ask for all needs in parallel without waiting for another's."""
+TOO_LARGE = "the body is larger than this service reads"
 
 log = structlog.get_logger()
 Clock = Callable[[], datetime]
@@ -41,13 +45,14 @@ def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now)
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.config["MAX_CONTENT_LENGTH"] = settings.maximum_body_bytes
+    app.config["MAX_CONTENT_LENGTH"] = settings.maximum_body_bytes + 1  # a chunked body is cut there, not refused
     access = Access(
-        session=new_session(),
-        executor=ThreadPoolExecutor(max_workers=POOL_SIZE, thread_name_prefix="fhir"),
+        session=new_session(settings.ca_bundle),
+        executor=ThreadPoolExecutor(max_workers=THREADS * len(knowledge.needs), thread_name_prefix="fhir"),
         allow_list=settings.fhir_servers,
         deadline_seconds=settings.deadline_seconds,
     )
+    app.extensions["crs-cds"] = access
     document = orjson.dumps(discovery(knowledge.needs))
 
     @app.get("/cds-services")
@@ -57,7 +62,7 @@ def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now)
     @app.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
         known = service(service_id)
-        body = parse(_body())
+        body = parse(_body(settings.maximum_body_bytes))
         return _json(orjson.dumps(known.answer(body, known.id, knowledge, access, clock())))
 
     @app.get("/healthz")
@@ -73,8 +78,8 @@ def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now)
     return app
 
 
-def _body() -> bytes:
-    """The request body. Raises UnsupportedMediaType for what is not plain JSON, InvalidRequest for nothing."""
+def _body(maximum: int) -> bytes:
+    """The request body. Raises the error that says why it is not plain JSON of the length that is read."""
     if request.mimetype not in ("application/json", "application/fhir+json"):
         raise UnsupportedMediaType("send the body with Content-Type: application/json")
     if request.headers.get("Content-Encoding", "identity") != "identity":
@@ -82,6 +87,10 @@ def _body() -> bytes:
     body = request.get_data(cache=False)
     if not body:
         raise InvalidRequest("the body is empty: send a JSON object with hook, hookInstance and context")
+    if len(body) > maximum:
+        raise BodyTooLarge(TOO_LARGE)
+    if len(body) < (request.content_length or 0):
+        raise InvalidRequest("the body is shorter than its Content-Length")
     return body
 
 
@@ -103,7 +112,7 @@ def _answer_errors(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
         if isinstance(error, RequestEntityTooLarge):
-            return _error(BodyTooLarge("the body is larger than this service reads"))
+            return _error(BodyTooLarge(TOO_LARGE))
         if error.code == HTTPStatus.METHOD_NOT_ALLOWED:
             response = _error(MethodNotAllowed(f"this address does not take {request.method}"))
             response.headers.update({name: value for name, value in error.get_headers() if name == "Allow"})
@@ -127,7 +136,7 @@ def _where(error: Exception) -> str:
 
 
 def _error(error: CdsError) -> Response:
-    if request.path.startswith("/cds-services"):
+    if request.path == "/cds-services" or request.path.startswith("/cds-services/"):
         return _json(orjson.dumps(operation_outcome(error)), error.status, "application/fhir+json")
     problem = {
         "type": "about:blank",

@@ -1,5 +1,6 @@
 """Logs: JSON lines on standard error, and only members that are known to hold no patient data and no secret (T11)."""
 
+import logging
 import sys
 from collections.abc import MutableMapping
 from typing import Any, NoReturn
@@ -30,6 +31,7 @@ def only_allowed(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMap
 
 def configure_logs() -> None:
     """Set structlog up for a running service."""
+    _silence_libraries()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -44,7 +46,13 @@ def configure_logs() -> None:
 
 def silence_logs() -> None:
     """For commands whose output is for people."""
+    _silence_libraries()
     structlog.configure(processors=[_drop])
+
+
+def _silence_libraries() -> None:
+    """urllib3 warns with the URL of a query, which holds the patient's id."""
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 def _drop(_: Any, __: str, ___: MutableMapping[str, Any]) -> NoReturn:

@@ -7,8 +7,10 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-THREADS = 16
-GRACE_SECONDS = 10
+from cds_service.web.app import THREADS
+
+GRACE_SECONDS = 35
+"""Longer than the longest deadline of a hook call: what was begun is answered (T90)."""
 
 
 class Server(BaseApplication):
@@ -24,7 +26,7 @@ class Server(BaseApplication):
             "graceful_timeout": GRACE_SECONDS,
             "keepalive": 30,
             "accesslog": None,
-            "loglevel": "warning",
+            "loglevel": "error",
             "control_socket_disable": True,
             "post_worker_init": _settle,
         }

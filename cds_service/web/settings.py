@@ -1,8 +1,10 @@
 """Settings: environment variables `CRS_CDS_*`, or a TOML file with the names in lower case. Read once, at start."""
 
+import os
+import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator
@@ -11,15 +13,21 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from cds_service.errors import InvalidSettings
 from cds_service.fhir.client import base_url
 
+PREFIX = "CRS_CDS_"
+_ORIGIN = re.compile(r"\*|https?://[a-z0-9.\-\[\]:]+")
+
 
 class Settings(BaseSettings):
     """How an installation is run. Every setting stands in docs/settings.md."""
 
-    model_config = SettingsConfigDict(env_prefix="CRS_CDS_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
 
     auth: Literal["required", "off"] = Field("required", description="Whether callers must prove who they are")
     fhir_servers: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="FHIR base URLs that may be called, separated by commas"
+    )
+    ca_bundle: Path | None = Field(
+        None, description="PEM file of the certificate authorities that FHIR servers are checked against"
     )
     protocol: str = Field("supplied-crs", description="Id of the protocol in cards/protocols/")
     client_profile: str = Field("generic", description="Id of the client profile in cards/clients/")
@@ -48,12 +56,35 @@ class Settings(BaseSettings):
         except InvalidSettings as error:
             raise ValueError(error.message) from error
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        origins = tuple(item.lower() for item in value)
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is not an origin: write https://host or https://host:port")
+        return origins
+
+    @field_validator("ca_bundle")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError(f"there is no file {value}")
+        return value
+
+    @field_validator("content")
+    @classmethod
+    def _folder(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_dir():
+            raise ValueError(f"there is no folder {value}")
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"{value!r} is not an IANA time zone such as Europe/Berlin") from error
         return value
 
@@ -65,19 +96,35 @@ class Settings(BaseSettings):
 
 def read_settings(config: Path | None = None) -> Settings:
     """Settings from the environment; a file outranks it. Raises InvalidSettings that names each wrong setting."""
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in os.environ.items()
+        if name.startswith(PREFIX) and value
+    }
     if config is not None:
-        try:
-            values = tomllib.loads(config.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InvalidSettings(f"{config} cannot be read: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InvalidSettings(f"{config} is not valid TOML: {error}") from error
+        values |= _file(config)
     try:
-        return Settings.model_validate({**Settings().model_dump(exclude_unset=True), **values})
+        return Settings(**values)
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False))
-        raise InvalidSettings("wrong settings (CRS_CDS_...): " + "; ".join(faults)) from error
+        faults = (
+            f"{PREFIX}{str(item['loc'][0]).upper()}: {_words(item['msg'])}" for item in error.errors(include_url=False)
+        )
+        raise InvalidSettings("; ".join(faults)) from error
+
+
+def _file(config: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(config.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidSettings(f"{config} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidSettings(f"{config} is not valid TOML: {error}") from error
+
+
+def _words(message: str) -> str:
+    if message == "Extra inputs are not permitted":
+        return f"there is no such setting, only {', '.join(sorted(Settings.model_fields))}"
+    return message.removeprefix("Value error, ")
 
 
 def check_authentication(settings: Settings) -> None:

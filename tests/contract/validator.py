@@ -682,9 +682,7 @@ def _people(out: _Faults, resource: dict[str, Any], path: str, call: _Call) -> N
         out.add("order-requester", _at(path, "requester"), "is no Practitioner or PractitionerRole")
 
 
-def _concept(
-    out: _Faults, parent: dict[str, Any], name: str, path: str, rule: str, *, coded: bool = True
-) -> str:
+def _concept(out: _Faults, parent: dict[str, Any], name: str, path: str, rule: str, *, coded: bool = True) -> str:
     """Require text and, when `coded`, a first coding with system and code; return every word, in lower case."""
     concept, path = out.object(parent, name, path, rule), _at(path, name)
     if concept is None:

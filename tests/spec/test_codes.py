@@ -82,7 +82,15 @@ EXPECTED_IDS = {
         "home-positive-pressure": "home-positive-pressure",
         "icans-suspected": "icans-finding",
     },
+    "routes": {
+        "intravenous": "intravenous",
+        "systemic": "oral intramuscular subcutaneous rectal",
+        "local": "nasal inhaled local",
+    },
+    "culture-results": {"negative": "negative", "positive": "positive", "neutral": "neutral"},
+    "support-reasons": {"airway": "airway", "hypoxia": "hypoxia"},
 }
+WORDS_ONLY = {"routes", "culture-results"}
 EXPECTED_SYSTEMS = {
     "loinc": "http://loinc.org",
     "snomed": "http://snomed.info/sct",
@@ -221,6 +229,12 @@ def test_a_meaning_has_only_known_keys_and_can_be_found_by_a_code_or_a_word(name
         assert {"id", "display", "group"} <= set(entry) <= {"id", "display", "group", "words", "codes", "note"}
         assert entry.get("codes") or entry.get("words"), entry["id"]
         assert entry["display"] or (name, entry["id"]) == ("temperature", "body"), entry["id"]
+
+
+@pytest.mark.parametrize("name", sorted(WORDS_ONLY))
+def test_a_table_of_words_has_no_codes(name: str) -> None:
+    assert codes_of(name) == []
+    assert all(entry["words"] for entry in members(name))
 
 
 @each_table

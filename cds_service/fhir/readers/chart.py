@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from cds_service.crs.scale import Scale
 from cds_service.crs.timeline import (
@@ -23,7 +23,11 @@ from cds_service.crs.timeline import (
     Vasoactive,
 )
 from cds_service.fhir.codebook import Codebook
-from cds_service.fhir.elements import Json
+from cds_service.fhir.elements import Json, Moment, Unusable, text
+
+LONGEST_ID = 256
+ZONES_APART = timedelta(hours=14)
+"""A date alone may be that of today where it was written: so far ahead of UTC is the first zone to see a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,13 @@ class Chart:
     now: datetime
     zone: tzinfo
     medications: Mapping[str, Json] = field(default_factory=dict)
+
+    def happened(self, charted: Moment) -> datetime:
+        """When it happened, at most now. Raises Unusable when it lies further ahead than clocks differ (DQ-41, T58)."""
+        ahead = ZONES_APART if charted.whole_day else self.scale.clock_skew
+        if charted.time > self.now + ahead:
+            raise Unusable("dated in the future")
+        return min(charted.time, self.now)
 
 
 @dataclass(slots=True)
@@ -64,4 +75,5 @@ Reader = Callable[[Json, Chart, Facts], None]
 
 def reference_to(resource: Json) -> str:
     """`Type/id` of a resource; ids may be longer than FHIR allows and are kept as they are."""
-    return f"{resource.get('resourceType', 'Resource')}/{resource.get('id', 'without-id')}"
+    kind, identifier = text(resource.get("resourceType")), text(resource.get("id"), LONGEST_ID)
+    return f"{kind or 'Resource'}/{identifier or 'without-id'}"

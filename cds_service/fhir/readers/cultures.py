@@ -1,59 +1,80 @@
 """Blood cultures: ordered, drawn, negative, positive, from orders, reports, results and procedures."""
 
+import re
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from cds_service.crs.timeline import Culture, LabResult
-from cds_service.crs.valuesets import Meaning
-from cds_service.fhir.elements import Json, Unusable, moment, not_after, text
+from cds_service.fhir.elements import Json, Unusable, moment, text
 from cds_service.fhir.readers.chart import Chart, Facts, reference_to
+from cds_service.fhir.readers.times import observed
 
-FINAL = ("final", "amended", "corrected")
+FINAL = ("final", "amended", "corrected", "appended")
+NO_REPORT = ("cancelled", "entered-in-error", "unknown")
 ORDER_STEPS = {"draft": "ordered", "active": "ordered", "on-hold": "ordered", "completed": "drawn"}
+_LETTER = re.compile(r"[^\W\d_]")
 
 
-def result_step(resource: Json, words: list[str], chart: Chart) -> str:
-    """The step a result stands for: only a final one whose words are clear is negative or positive (C27)."""
+def result_step(resource: Json, words: Iterable[Any], chart: Chart) -> str:
+    """The step a result stands for: only a final one whose words are clear is negative or positive (C27).
+
+    A word for growth makes it positive whatever else is said. It is negative only when nothing else is said at all:
+    "Staphylococcus aureus, negative for MRSA" is not.
+    """
     if resource.get("status") not in FINAL:
         return "drawn"
     results = chart.codebook.value_sets["culture-results"]
-    found = next((item for item in map(results.find_word, words) if isinstance(item, Meaning)), None)
-    return found.id if found else "drawn"
+    read = [results.taken_apart(text(item, limit=1000)) for item in words if isinstance(item, str)]
+    groups = {member.id for found, _ in read for member in found if member in results.meanings}
+    if "positive" in groups:
+        return "positive"
+    said_more = any(_LETTER.search(rest) for _, rest in read)
+    return "negative" if "negative" in groups and not said_more else "drawn"
+
+
+def known_at(resource: Json, step: str, taken: datetime, chart: Chart) -> datetime:
+    """When the step was reached: a result is known from its issue, all else from when the blood was taken."""
+    issued = moment(resource.get("issued"), chart.zone) if step in ("negative", "positive") else None
+    return min(issued.time, chart.now) if issued else taken
 
 
 def read_service_request(resource: Json, chart: Chart, facts: Facts) -> None:
     """A blood culture that is ordered, or was and is done."""
-    if chart.codebook.find("cultures", resource.get("code")) is None:
+    found = chart.codebook.find("cultures", resource.get("code"))
+    if found is None:
         return
     status = resource.get("status")
     step = ORDER_STEPS.get(status) if isinstance(status, str) else None
     if step is None or resource.get("doNotPerform") is True:
         raise Unusable(f"blood culture order: status is {text(status) or 'missing'}")
     charted = moment(resource.get("occurrenceDateTime"), chart.zone) or moment(resource.get("authoredOn"), chart.zone)
-    time = min(charted.time, chart.now) if charted else chart.now
-    facts.cultures.append(Culture(time=time, reference=reference_to(resource), step=step))
+    facts.cultures.append(
+        Culture(
+            time=min(charted.time, chart.now) if charted else chart.now,
+            reference=reference_to(resource),
+            flags=(*found.flags, *(charted.flags if charted else ())),
+            step=step,
+        )
+    )
 
 
 def read_report(resource: Json, chart: Chart, facts: Facts) -> None:
     """A report of a culture, or of a laboratory panel of the baseline."""
     code: Any = resource.get("code")
     laboratory = chart.codebook.find("laboratory", code)
-    culture = chart.codebook.find("cultures", code) if laboratory is None else None
-    if laboratory is None and culture is None:
+    found = laboratory or chart.codebook.find("cultures", code)
+    if found is None:
         return
     status = resource.get("status")
-    if status in ("cancelled", "entered-in-error", "unknown", None):
+    if status is None or status in NO_REPORT:
         raise Unusable(f"report: status is {text(status) or 'missing'}")
-    taken = moment(resource.get("effectiveDateTime"), chart.zone) or moment(resource.get("issued"), chart.zone)
-    if taken is None:
-        raise Unusable("report: its time cannot be read")
-    time = not_after(taken.time, chart.now, chart.scale.clock_skew)
+    when = observed(resource, chart)
+    flags = (*found.flags, *when.flags)
     reference = reference_to(resource)
-    if laboratory is not None:
-        if status != "registered":
-            facts.labs.append(LabResult(time=time, reference=reference, test=laboratory.id))
-        return
-    step = result_step(resource, [text(resource.get("conclusion"))], chart)
-    issued = moment(resource.get("issued"), chart.zone)
-    if issued is not None and step != "drawn":
-        time = min(issued.time, chart.now)
-    facts.cultures.append(Culture(time=time, reference=reference, step=step))
+    if laboratory is None:
+        step = result_step(resource, [resource.get("conclusion")], chart)
+        time = known_at(resource, step, when.time, chart)
+        facts.cultures.append(Culture(time=time, reference=reference, flags=flags, step=step))
+    elif status != "registered":
+        facts.labs.append(LabResult(time=when.time, reference=reference, flags=flags, test=found.meaning.id))

@@ -1,198 +1,138 @@
 """Medications given and ordered: vasoactive infusions, therapies, tocilizumab, steroids, antipyretics, antibiotics."""
 
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from cds_service.crs.timeline import FOREVER, Drug, DrugOrder, Flag, Therapy, Vasoactive
-from cds_service.crs.valuesets import Meaning, Refusal
-from cds_service.fhir.codebook import medication
-from cds_service.fhir.elements import (
-    Json,
-    Moment,
-    Unusable,
-    first_event,
-    interval,
-    member,
-    moment,
-    not_after,
-    objects,
-    text,
-    texts,
-)
+from cds_service.crs.timeline import FOREVER, Drug, DrugOrder, Therapy
+from cds_service.crs.valuesets import Meaning
+from cds_service.fhir.codebook import Found, medication
+from cds_service.fhir.elements import Json, Unusable, first_event, member, moment, name_of, objects, text, texts
 from cds_service.fhir.readers.chart import Chart, Facts, reference_to
+from cds_service.fhir.readers.times import Stretch, stretch
+from cds_service.fhir.readers.vasoactives import vasoactive
 from cds_service.fhir.units import milligrams
 
 GIVEN = ("in-progress", "completed", "stopped", "on-hold")
 WAITING = ("active", "on-hold", "draft")
 KINDS = ("vasoactives", "therapies", "drugs")
+EVERY_ROUTE = "il6-blocker"
+"""The group of which every dose counts, by any route (3.8)."""
 
 
 def read_administration(resource: Json, chart: Chart, facts: Facts) -> None:
     """Add what a MedicationAdministration says (DQ-50 to DQ-60). Not given, or not known to be, is not used."""
-    name, found, words = _identify(resource, chart)
-    if found is None:
+    concept = _concept(resource, chart)
+    identified = _identify(concept, chart)
+    if identified is None:
         return
-    if isinstance(found, Refusal):
-        raise Unusable(f"{words}: {found.reason}")
+    kind, found = identified
     status = resource.get("status")
-    if status not in GIVEN:
-        raise Unusable(f"{found.display}: status is {text(status) or 'missing'}")
-    if name == "vasoactives":
-        facts.vasoactives.append(_vasoactive(resource, found, chart))
-    elif name == "therapies":
-        facts.therapies.append(_therapy(resource, found, _given(resource, chart), chart))
-    else:
-        facts.drugs.append(_drug(resource, found, words, chart))
+    try:
+        if status not in GIVEN:
+            raise Unusable(f"status is {text(status) or 'missing'}")
+        if kind == "vasoactives":
+            facts.vasoactives.append(vasoactive(resource, found, chart))
+        elif kind == "therapies":
+            facts.therapies.append(
+                therapy(resource, found, stretch(resource, "effective", chart, needs_end=False), chart)
+            )
+        else:
+            facts.drugs.append(_drug(resource, found, name_of(concept, found.meaning.display), chart))
+    except Unusable as error:
+        raise Unusable(f"{found.meaning.display}: {error}") from error
 
 
 def read_request(resource: Json, chart: Chart, facts: Facts) -> None:
     """Add what a MedicationRequest says: a waiting order, or a therapy whose order was completed."""
-    name, found, words = _identify(resource, chart)
-    if found is None or isinstance(found, Refusal) or resource.get("doNotPerform") is True:
+    concept = _concept(resource, chart)
+    try:
+        identified = _identify(concept, chart)
+    except Unusable:
         return
+    if identified is None or resource.get("doNotPerform") is True:
+        return
+    kind, found = identified
     status = resource.get("status")
     authored = moment(resource.get("authoredOn"), chart.zone)
-    if name == "therapies" and status == "completed":
-        planned = next((first_event(item.get("timing"), chart.zone) for item in _dosages(resource)), None)
-        facts.therapies.append(_therapy(resource, found, (planned or authored, None), chart))
-    elif status in WAITING and name != "therapies":
+    if kind == "therapies" and status == "completed":
+        events = (first_event(item.get("timing"), chart.zone) for item in objects(resource.get("dosageInstruction")))
+        started = next((event for event in events if event), authored)
+        if started is None:
+            raise Unusable(f"{found.meaning.display}: the date it was given cannot be read")
+        facts.therapies.append(therapy(resource, found, Stretch(started, None, is_period=False), chart))
+    elif kind != "therapies" and status in WAITING:
         facts.orders.append(
             DrugOrder(
                 time=min(authored.time, chart.now) if authored else chart.now,
                 reference=reference_to(resource),
-                agent=found.id if name == "drugs" else found.display,
-                group=found.group,
-                name=words,
+                flags=(*found.flags, *(authored.flags if authored else ())),
+                agent=found.meaning.id if kind == "drugs" else found.meaning.display,
+                group=found.meaning.group,
+                name=name_of(concept, found.meaning.display),
             )
         )
 
 
-def _identify(resource: Json, chart: Chart) -> tuple[str, Meaning | Refusal | None, str]:
-    """Kind, member and name of the drug. A refusal counts where it stands beside a drug that the rules know."""
+def _concept(resource: Json, chart: Chart) -> Json:
     concept = medication(resource, chart.medications)
     if not concept:
         raise Unusable("its medication is not named here and could not be read")
-    described = texts(concept)
-    name = next(iter(described), "")
-    pairs = chart.codebook.pairs(concept)
+    return concept
+
+
+def _identify(concept: Json, chart: Chart) -> tuple[str, Found] | None:
+    """Kind and drug. What one kind refuses may be another: a cold remedy is no infusion, and an antipyretic."""
+    refused: Unusable | None = None
     for kind in KINDS:
-        value_set = chart.codebook.value_sets[kind]
-        named = [member for words in described for member in value_set.find_words(words)]
-        refusal = next((member for member in named if isinstance(member, Refusal)), None)
-        coded = value_set.find(pairs, ())
-        found = coded or next((member for member in named if isinstance(member, Meaning)), None)
-        if found is not None:
-            return kind, refusal or found, name or _name_of(found)
-    return "", None, name
+        try:
+            found = chart.codebook.find(kind, concept)
+        except Unusable as error:
+            refused = refused or error
+        else:
+            if found is not None:
+                return kind, found
+    if refused is not None:
+        raise Unusable(f"{name_of(concept, 'a medication')}: {refused}")
+    return None
 
 
-def _name_of(found: Meaning | Refusal) -> str:
-    """What to call a drug that the record gives no name."""
-    return found.display if isinstance(found, Meaning) else "a medication"
-
-
-def _given(resource: Json, chart: Chart) -> tuple[Moment | None, datetime | None]:
-    """Start and, for a period, end: FOREVER only while it is in progress."""
-    period = resource.get("effectivePeriod")
-    if isinstance(period, dict):
-        given = interval(period, chart.zone)
-        if given.end == FOREVER and resource.get("status") != "in-progress":
-            return given.start, given.start.time if given.start else None
-        return given.start, given.end
-    return moment(resource.get("effectiveDateTime"), chart.zone), None
-
-
-def _therapy(resource: Json, found: Meaning, given: tuple[Moment | None, datetime | None], chart: Chart) -> Therapy:
-    start, end = given
-    if start is None:
-        raise Unusable(f"{found.display}: the date it was given cannot be read")
+def therapy(resource: Json, found: Found, given: Stretch, chart: Chart) -> Therapy:
+    """A T-cell engaging therapy that was begun."""
+    running = given.is_period and resource.get("status") == "in-progress"
     return Therapy(
-        time=not_after(start.time, chart.now, chart.scale.clock_skew),
+        time=chart.happened(given.start),
         reference=reference_to(resource),
-        product=found.display,
-        window=found.group,
-        whole_day=start.whole_day,
-        until=end,
+        flags=(*found.flags, *given.flags),
+        product=found.meaning.display,
+        window=found.meaning.group,
+        whole_day=given.start.whole_day,
+        until=given.end.end if given.end else FOREVER if running else None,
     )
 
 
-def read_therapy_procedure(resource: Json, found: Meaning, chart: Chart, facts: Facts) -> None:
-    """A therapy charted as a Procedure."""
-    if resource.get("status") not in ("completed", "in-progress", "stopped"):
-        raise Unusable(f"{found.display}: status is {text(resource.get('status')) or 'missing'}")
-    period = interval(resource.get("performedPeriod"), chart.zone)
-    start = moment(resource.get("performedDateTime"), chart.zone) or period.start
-    facts.therapies.append(_therapy(resource, found, (start, None), chart))
-
-
-def _dosages(resource: Json) -> list[Json]:
-    return list(objects(resource.get("dosageInstruction")))
-
-
-def _vasoactive(resource: Json, found: Meaning, chart: Chart) -> Vasoactive:
-    """An infusion with its end, or a bolus (DQ-50 to DQ-56). Raises Unusable for what is no intravenous drug."""
-    dosage: Any = resource.get("dosage")
-    _intravenous(found, dosage, chart)
-    amount, rate = _rate(dosage)
-    if amount is not None and amount <= 0:
-        raise Unusable(f"{found.display}: the rate is {amount.normalize():f}")
-    start, end = _given(resource, chart)
-    if start is None or start.whole_day:
-        raise Unusable(f"{found.display}: its time cannot be read")
-    status = resource.get("status")
-    time = not_after(start.time, chart.now, chart.scale.clock_skew)
-    bolus = end is None and status != "in-progress"
-    until = FOREVER if end is None else end
-    if status != "in-progress":
-        until = min(until, chart.now)
-    return Vasoactive(
-        time=time,
-        reference=reference_to(resource),
-        flags=(Flag.ASSUMED_ZONE,) if start.assumed_zone else (),
-        agent=found.display,
-        role=found.group,
-        until=time if bolus else until,
-        rate=rate,
-        bolus=bolus,
-    )
-
-
-def _intravenous(found: Meaning, dosage: Any, chart: Chart) -> None:
-    """Only what runs into a vein is a vasopressor; a route that is not charted is taken to be intravenous (3.9)."""
-    routes = chart.codebook.value_sets["routes"]
-    named = (routes.find_word(words) for words in texts(member(dosage, "route")))
-    route = next((item for item in named if isinstance(item, Meaning)), None)
-    if route is not None and route.group != "intravenous":
-        raise Unusable(f"{found.display}: the route is {route.display}")
-
-
-def _rate(dosage: Any) -> tuple[Decimal | None, str]:
-    """Rate as a number and in words; None when no rate is charted."""
-    rate = member(dosage, "rateQuantity")
-    if not isinstance(rate, dict):
-        rate = member(dosage, "rateRatio", "numerator")
-    value = member(rate, "value")
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        return None, ""
-    amount = Decimal(value)
-    unit = text(member(rate, "unit")) or text(member(rate, "code"))
-    return amount, f"{amount.normalize():f} {unit.replace('ug', 'µg')}".strip()
-
-
-def _drug(resource: Json, found: Meaning, words: str, chart: Chart) -> Drug:
+def _drug(resource: Json, found: Found, name: str, chart: Chart) -> Drug:
     """A drug given. A date without a time counts as the end of that day: the longest wait before the next dose."""
-    start, end = _given(resource, chart)
-    if start is None:
-        raise Unusable(f"{found.display}: the time it was given cannot be read")
-    not_after(start.time, chart.now, chart.scale.clock_skew)
+    dosage = next(objects(resource.get("dosage")), {})
+    if found.meaning.group != EVERY_ROUTE:
+        _systemic(dosage, chart)
+    given = stretch(resource, "effective", chart, needs_end=False)
+    chart.happened(given.start)
+    running = given.is_period and resource.get("status") == "in-progress"
     return Drug(
-        time=min(start.end, chart.now),
+        time=min(given.start.end, chart.now),
         reference=reference_to(resource),
-        flags=(Flag.ASSUMED_ZONE,) if start.assumed_zone else (),
-        agent=found.id,
-        group=found.group,
-        name=words,
-        dose_mg=milligrams(member(resource.get("dosage"), "dose") or {}),
-        until=end,
+        flags=(*found.flags, *given.flags),
+        agent=found.meaning.id,
+        group=found.meaning.group,
+        name=name,
+        dose_mg=milligrams(member(dosage, "dose")),
+        until=given.end.end if given.end else FOREVER if running else None,
     )
+
+
+def _systemic(dosage: Any, chart: Chart) -> None:
+    """Drops and creams do not treat or mask a fever."""
+    routes = chart.codebook.value_sets["routes"]
+    named = [found for words in texts(member(dosage, "route")) for found in routes.all_worded(words)]
+    local = [route for route in named if isinstance(route, Meaning) and route.group == "local"]
+    if local and len(local) == len(named):
+        raise Unusable(f"the route is {local[0].display}")

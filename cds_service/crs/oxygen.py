@@ -1,0 +1,162 @@
+"""The oxygen support at one instant: what was charted last of device, flow and FiO2, put together.
+
+A contradiction at one instant is decided by the worse (T61). Room air, or a flow of 0, overrides what was charted
+before it (DQ-10), and a flow counts only with the device that it was charted for.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from cds_service.crs.figures import span
+from cds_service.crs.scale import Device, Scale
+from cds_service.crs.timeline import Flag, OxygenSupport, Timeline
+
+INVASIVE = ("intubation", "ventilator")
+DEVICES_DIFFER = "oxygen devices charted at one time differ: the one with the higher grade was used"
+BOTH_CHARTED = "oxygen and no oxygen are both charted: oxygen was counted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Support:
+    """The oxygen support at one instant; `device_text` is what the record calls a device that no rule knows.
+
+    `given`: True when oxygen or positive pressure is charted, False when it is charted that there is none, None when
+    the record does not say. `sources` are the readings that it was put together from.
+    """
+
+    device: Device | None = None
+    device_text: str = ""
+    flow: Decimal | None = None
+    fio2: Decimal | None = None
+    given: bool | None = None
+    sources: tuple[OxygenSupport, ...] = ()
+    notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
+def support_at(timeline: Timeline, scale: Scale, now: datetime) -> Support:
+    """The oxygen support at `now`."""
+    start = now - scale.oxygen_window
+    charted = [item for item in timeline.oxygen if item.time <= now and (item.until or item.time) >= start]
+    devices, excused = _devices(charted, _excuses(charted, timeline, scale, now), now)
+    device, flow, fio2 = _readings(charted, devices, scale, now)
+    known = scale.devices.get(device.device or "") if device else None
+    support = Support(
+        device=known,
+        device_text=_name(device) if device and not known else "",
+        flow=flow.flow if flow else None,
+        fio2=fio2.fio2 if fio2 else None,
+        sources=tuple(dict.fromkeys(item for item in (device, flow, fio2, *excused) if item)),
+        notes=(DEVICES_DIFFER,) if len({_name(item) for item in devices}) > 1 else (),
+        doubts=(*dict.fromkeys(excused.values()), *_ended(device, known, now)),
+    )
+    return _settled(support, scale)
+
+
+def _settled(support: Support, scale: Scale) -> Support:
+    """Whether oxygen is given. Where both is charted, and neither came later, oxygen counts."""
+    device, flow = support.device, support.flow
+    positive = device is not None and device.positive_pressure
+    oxygen = (flow or 0) > 0 or (support.fio2 or 0) > scale.room_air_fio2
+    none = (device is not None and not device.in_use) or (flow == 0 and not positive)
+    if oxygen and none:
+        return replace(
+            support,
+            device=device if device and device.in_use else None,
+            flow=flow or None,
+            given=True,
+            sources=tuple(sorted(support.sources, key=lambda item: not (item.flow or item.fio2))),
+            notes=(*support.notes, BOTH_CHARTED),
+        )
+    given: bool | None = None
+    if oxygen or positive:
+        given = True
+    elif not support.device_text and support.sources:
+        given = device is not None and not none
+    return replace(support, given=given)
+
+
+def _excuses(
+    charted: Iterable[OxygenSupport], timeline: Timeline, scale: Scale, now: datetime
+) -> dict[OxygenSupport, str]:
+    """Home CPAP, and ventilation for the airway or a procedure, are not CRS hypoxia (C20): said, never silent."""
+    homes = [fact for fact in timeline.diagnoses if fact.kind == "home-positive-pressure" and fact.time <= now]
+    airway = [item for item in charted if Flag.AIRWAY_ONLY in item.flags]
+    excuses = {}
+    for item in charted:
+        device = scale.devices.get(item.device or "")
+        if device is None or not device.positive_pressure:
+            continue
+        intubated = device.id in INVASIVE and any(tube.time <= item.time <= tube.last_true(now) for tube in airway)
+        if device.id == "cpap" and homes:
+            excuses[item] = f"{device.display} was not counted: {homes[0].display} is charted"
+        elif item in airway or intubated:
+            excuses[item] = f"{device.display} was not counted: charted for the airway or a procedure, not for hypoxia"
+    return excuses
+
+
+def _devices(
+    charted: Iterable[OxygenSupport], excuses: Mapping[OxygenSupport, str], now: datetime
+) -> tuple[list[OxygenSupport], dict[OxygenSupport, str]]:
+    """The devices charted last, and those of them that are excused: then the others decide."""
+    named = [item for item in charted if _name(item)]
+    latest = _latest(named, now)
+    excused = {item: excuses[item] for item in latest if item in excuses}
+    if excused:
+        latest = _latest([item for item in named if item not in excuses], now)
+    return latest, excused
+
+
+def _readings(
+    charted: Sequence[OxygenSupport], devices: Iterable[OxygenSupport], scale: Scale, now: datetime
+) -> tuple[OxygenSupport | None, OxygenSupport | None, OxygenSupport | None]:
+    """The readings that tell device, flow and FiO2, without what a later one overrides."""
+    flow = max(_latest([i for i in charted if i.flow is not None], now), key=lambda i: i.flow or 0, default=None)
+    fio2 = max(_latest([i for i in charted if i.fio2 is not None], now), key=lambda i: i.fio2 or 0, default=None)
+    device = max(devices, key=lambda item: (_severity(item, flow, scale), _name(item)), default=None)
+    if flow and device and _outdated(flow, device, charted, now):
+        flow = None
+    off = [item for item in (device,) if item and _severity(item, flow, scale) == 0]
+    off += [item for item in (flow,) if item and item.flow == 0]
+    since = max((item.last_true(now) for item in off), default=None)
+    if since is not None:
+        flow, fio2 = (item if item and item.last_true(now) >= since else None for item in (flow, fio2))
+    return device, flow, fio2
+
+
+def _ended(item: OxygenSupport | None, device: Device | None, now: datetime) -> tuple[str, ...]:
+    """A support that is charted to have ended counts as long as nothing newer is charted, but provisionally."""
+    if item is None or device is None or item.until is None or not item.time < item.until < now:
+        return ()
+    return (f"{device.display} is charted until {span(now - item.until)} ago, and nothing since: confirm",)
+
+
+def _latest(charted: Collection[OxygenSupport], now: datetime) -> list[OxygenSupport]:
+    """What was charted last, with all that was still so at that time: a period of support lasts until its end."""
+    newest = max((item.time for item in charted), default=now)
+    return [item for item in charted if item.last_true(now) >= newest]
+
+
+def _name(item: OxygenSupport) -> str:
+    return item.device or item.device_text
+
+
+def _severity(item: OxygenSupport, flow: OxygenSupport | None, scale: Scale) -> int:
+    """The grade that a device stands for; 1 for one that no rule knows, 0 for room air."""
+    device = scale.devices.get(item.device or "")
+    if device is None:
+        return 1
+    high = flow is not None and (flow.flow or 0) > scale.low_flow_maximum
+    return (device.grade or (3 if high else 2)) if device.in_use else 0
+
+
+def _outdated(flow: OxygenSupport, device: OxygenSupport, charted: Iterable[OxygenSupport], now: datetime) -> bool:
+    """True for a flow charted before the device was put on or changed: it is not the flow of this device."""
+    at = flow.last_true(now)
+    if at >= device.last_true(now):
+        return False
+    before = _latest([item for item in charted if _name(item) and item.time <= at], at)
+    changed = bool(before) and _name(device) not in {_name(item) for item in before}
+    return changed or flow.flow == 0

@@ -1,0 +1,194 @@
+"""Tocilizumab: the draft, and why there is none when there is none (S-MGT-2a to 2d, 3a, 3e, 4a, 4e; N-01 to N-07)."""
+
+from cds_service.crs.course import Icans, Response
+from cds_service.crs.dosing import NoWeight, dose, dose_rule
+from cds_service.crs.figures import shown, span
+from cds_service.crs.protocol import Order
+from cds_service.crs.sentences import Line, Say
+from cds_service.crs.timeline import Score
+from cds_service.crs.treatment import Draft, Patient, Treatment, hours, together
+
+NEUROTOXIC = (Icans.PRESENT, Icans.SUSPECTED)
+INSTRUMENTS = {"ice-score": "ICE", "capd-score": "CAPD"}
+
+
+def tocilizumab(patient: Patient, order: Order) -> Treatment:
+    """The draft at this grade if every limit allows one, else why there is none; then what was given."""
+    history = Treatment(lines=given(patient))
+    withheld = _withheld(patient, order)
+    if withheld is not None:
+        return together(withheld, history)
+    usable, cautions = patient.weight, _cautions(patient)
+    if isinstance(usable, NoWeight):
+        rule: dict[str, object] = {"reason": usable.reason, "rule": dose_rule(order)}
+        return together(_because(Say.TOCILIZUMAB_NO_WEIGHT, Say.STATUS_NO_DOSE, rule), history, cautions)
+    computed = dose(order, usable.weight, patient.assessment.as_of)
+    condition = _condition(patient)
+    values = _figures(patient) | {
+        "arithmetic": computed.arithmetic,
+        "minutes": order.over_minutes,
+        "confirm": usable.confirm,
+        "condition": condition,
+        "oxygen": patient.needs_oxygen_first,
+    }
+    plain = not (condition or usable.confirm or patient.infection_first or patient.unread or _infected(patient))
+    confirm = (Line(Say.STATUS_CONFIRM, {"confirm": usable.confirm}),) if usable.confirm else ()
+    draft = Treatment(
+        drafts=(Draft(order=order, dose=computed, recommended=plain, condition=condition),),
+        lines=(Line(Say.TOCILIZUMAB, values),),
+        status=confirm,
+    )
+    return together(draft, history, cautions)
+
+
+def given(patient: Patient) -> tuple[Line, ...]:
+    """Tocilizumab that was given: what, how much, when, and how many doses that makes."""
+    last = patient.course.last_dose
+    if last is None:
+        return ()
+    return (Line(Say.TOCILIZUMAB_GIVEN, _figures(patient) | {"name": last.name}),)
+
+
+def _withheld(patient: Patient, order: Order) -> Treatment | None:
+    """The first limit that forbids a draft now, in the order a clinician would ask; None when none does."""
+    if patient.allergic_to(order):
+        return _because(Say.ALLERGY, Say.STATUS_ALLERGY, {"drug": order.text})
+    limit = _limit(patient)
+    waiting = patient.course.open_order
+    if waiting is not None:
+        values = {"name": waiting.name, "time": waiting.time}
+        return together(_because(Say.TOCILIZUMAB_ORDERED, Say.STATUS_ORDERED, values), limit or Treatment())
+    if limit is not None or patient.reservation:
+        return limit or Treatment()
+    unread = patient.doses_unread(patient.protocol.label_count)
+    if unread:
+        return _because(Say.RECORD_UNKNOWN, Say.STATUS_UNKNOWN, {"drug": order.text, "reason": unread})
+    return _no_repeat(patient) if patient.course.doses else None
+
+
+def _limit(patient: Patient) -> Treatment | None:
+    """The limits that hold whatever the response: number of doses, least interval (N-01, N-02)."""
+    course, protocol, values = patient.course, patient.protocol, _figures(patient)
+    if len(course.doses_for_label) >= protocol.label_maximum_doses:
+        return _because(Say.TOCILIZUMAB_LABEL_LIMIT, Say.STATUS_LABEL_LIMIT, values)
+    if len(course.doses) >= protocol.maximum_doses:
+        return _because(Say.TOCILIZUMAB_LIMIT, Say.STATUS_LIMIT, values)
+    if course.last_dose is None or patient.assessment.as_of - course.last_dose.time >= protocol.minimum_interval:
+        return None
+    return _because(Say.TOCILIZUMAB_TOO_EARLY, Say.STATUS_TOO_EARLY, values)
+
+
+def _no_repeat(patient: Patient) -> Treatment | None:
+    """Why no repeat dose: improvement, 72 h not over, ICANS, infection not excluded (C2, C4, C5, C27); None if due."""
+    course, values = patient.course, _figures(patient)
+    waited = course.since_last_dose(patient.assessment.as_of)
+    if course.response is Response.IMPROVED:
+        return _because(Say.TOCILIZUMAB_IMPROVED, Say.STATUS_IMPROVED, values)
+    if waited is not None and waited < patient.protocol.repeat_after:
+        worse = course.response is Response.DETERIORATED
+        reason = (
+            _because(Say.TOCILIZUMAB_DETERIORATED, Say.STATUS_WORSE, values)
+            if worse
+            else _because(Say.TOCILIZUMAB_WAIT, Say.STATUS_WAIT, values)
+        )
+        return together(reason, _warnings(patient))
+    if course.icans in NEUROTOXIC:
+        return _because(Say.TOCILIZUMAB_ICANS_REPEAT, Say.STATUS_ICANS, values | neurotoxicity(patient))
+    if not course.cultures.exclude_infection:
+        positive = course.cultures.positive
+        found = {"positive": positive.time if positive else None, "unread": course.cultures.unread}
+        return _because(Say.TOCILIZUMAB_INFECTION, Say.STATUS_INFECTION, values | found)
+    return None
+
+
+def _because(say: Say, status: Say, values: dict[str, object]) -> Treatment:
+    return Treatment(lines=(Line(say, values),), status=(Line(status, values),))
+
+
+def _condition(patient: Patient) -> str:
+    """What must hold before the draft is right, in words, where the record does not say that it does."""
+    course = patient.course
+    conditions = ["oxygen is required"] if patient.needs_oxygen_first else []
+    if course.doses:
+        if course.response is Response.NOT_KNOWN:
+            conditions.append("not improved since the last dose")
+        if course.icans is Icans.NOT_RECORDED:
+            conditions.append("ICANS absent")
+        if course.cultures.pending is not None:
+            conditions.append("newer culture negative")
+    return f"only if {', '.join(conditions)}" if conditions else ""
+
+
+def _figures(patient: Patient) -> dict[str, object]:
+    """The numbers and times that sentences on tocilizumab name."""
+    course, protocol, last = patient.course, patient.protocol, patient.course.last_dose
+    figures: dict[str, object] = {
+        "number": len(course.doses) + 1,
+        "doses": len(course.doses),
+        "label_doses": len(course.doses_for_label),
+        "maximum": protocol.maximum_doses,
+        "label_maximum": protocol.label_maximum_doses,
+        "repeat": hours(protocol.repeat_after),
+        "interval": hours(protocol.minimum_interval),
+        "days": span(protocol.label_count),
+        "before": course.grade_at_dose,
+        "now": patient.grade,
+        "worse": course.response is Response.DETERIORATED,
+    }
+    if last is None:
+        return figures
+    return figures | {
+        "mg": f"{shown(last.dose_mg)} mg" if last.dose_mg is not None else "",
+        "time": last.time,
+        "ago": span(patient.assessment.as_of - last.time),
+        "by_label": last.time + protocol.minimum_interval,
+        "by_protocol": last.time + protocol.repeat_after,
+    }
+
+
+def _infected(patient: Patient) -> bool:
+    return patient.course.cultures.positive is not None
+
+
+def _warnings(patient: Patient) -> Treatment:
+    """What speaks against tocilizumab in this patient's record (N-07, N-17)."""
+    icans = Treatment()
+    if patient.course.icans in NEUROTOXIC:
+        line = Line(Say.TOCILIZUMAB_ICANS, neurotoxicity(patient))
+        icans = Treatment(cautions=(line,), status=(Line(Say.STATUS_WITH_ICANS, line.values),))
+    positive = patient.course.cultures.positive
+    if positive is None:
+        return icans
+    warned = Line(Say.POSITIVE_CULTURE, {"time": positive.time})
+    return together(icans, Treatment(cautions=(warned,), status=(Line(Say.STATUS_POSITIVE_CULTURE),)))
+
+
+def _cautions(patient: Patient) -> Treatment:
+    reasons = _off_label(patient)
+    off_label = (Line(Say.OFF_LABEL, {"reasons": ", ".join(reasons)}),) if reasons else ()
+    general = (Line(Say.TOCILIZUMAB_CAUTIONS), Line(Say.LABEL_AND_PROTOCOL, _figures(patient)))
+    return together(_warnings(patient), Treatment(cautions=(*off_label, *general)))
+
+
+def neurotoxicity(patient: Patient) -> dict[str, object]:
+    """ICANS and what it rests on."""
+    reason = patient.course.icans_reason
+    words = ""
+    if isinstance(reason, Score):
+        words = f"{INSTRUMENTS[reason.instrument]} {shown(reason.value)}"
+    elif reason is not None:
+        words = reason.display
+    return {"icans": patient.course.icans.value, "basis": words, "since": reason.time if reason else None}
+
+
+def _off_label(patient: Patient) -> list[str]:
+    """The label is for severe or life-threatening CRS after CAR-T cells from two years of age (C28)."""
+    years = patient.timeline.age_in_years(patient.assessment.as_of)
+    reasons = []
+    if patient.grade < 3:
+        reasons.append("grade 2")
+    if not patient.after_cells:
+        reasons.append("CRS after a bispecific antibody")
+    if years is not None and years < patient.protocol.label_minimum_years:
+        reasons.append(f"age under {patient.protocol.label_minimum_years} years")
+    return reasons

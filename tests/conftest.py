@@ -1,0 +1,87 @@
+"""What tests share: the servers, and the application in this process."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from cds_service.content.load import load
+from cds_service.fhir.memory import Repository
+from cds_service.hooks.knowledge import Knowledge
+from cds_service.web.app import create_app
+from cds_service.web.settings import Settings
+from tests.answers import PATIENT
+from tests.server import NOW, Fhir, Service, fhir_server, prefetch, service_process, stories
+
+MakeApp = Callable[..., FlaskClient]
+
+
+@pytest.fixture(scope="session")
+def knowledge() -> Knowledge:
+    """The installed knowledge, for UTC."""
+    settings = Settings()
+    return Knowledge.of(load(None, settings.protocol), settings.zone)
+
+
+@pytest.fixture(scope="session")
+def story_server() -> Iterator[Fhir]:
+    """A FHIR server that holds every story, moved to NOW."""
+    with fhir_server(Repository(lambda: NOW)) as fhir:
+        for story in stories():
+            fhir.load(story.bundle)
+        yield fhir
+
+
+@pytest.fixture
+def fhir(story_server: Fhir) -> Iterator[Fhir]:
+    """The same, with nothing asked yet and without faults."""
+    story_server.reset()
+    yield story_server
+    story_server.reset()
+
+
+@pytest.fixture(scope="session")
+def service(story_server: Fhir, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The production server, allowed to call the FHIR server of the stories."""
+    log = tmp_path_factory.mktemp("service") / "log"
+    with service_process(log, story_server.base) as running:
+        yield running
+
+
+@pytest.fixture
+def make_app(knowledge: Knowledge) -> Iterator[MakeApp]:
+    """Makes applications in this process, at NOW; closes them at the end."""
+    with ExitStack() as end:
+
+        def make(clock: Any = lambda: NOW, **settings: Any) -> FlaskClient:
+            app = create_app(Settings(auth="off", **settings), knowledge, clock)
+            end.callback(app.extensions["crs-cds"].close)
+            return app.test_client()
+
+        yield make
+
+
+@pytest.fixture
+def pulling(make_app: MakeApp, fhir: Fhir) -> FlaskClient:
+    """An application that may call the FHIR server."""
+    return make_app(fhir_servers=fhir.base)
+
+
+@pytest.fixture(scope="session")
+def _filled(story_server: Fhir, knowledge: Knowledge) -> dict[str, Any]:
+    return prefetch(story_server.base, {need.key: need.template for need in knowledge.needs}, PATIENT)
+
+
+@pytest.fixture
+def filled(_filled: dict[str, Any], fhir: Fhir) -> dict[str, Any]:
+    """The complete prefetch of one patient, to be changed at will. Vital signs stand under their own keys only."""
+    return deepcopy(_filled) | {"vitalSigns": {"resourceType": "Bundle", "type": "searchset"}}
+
+
+@pytest.fixture
+def client(make_app: MakeApp) -> FlaskClient:
+    """An application that may call no FHIR server."""
+    return make_app()

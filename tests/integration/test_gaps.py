@@ -1,0 +1,98 @@
+"""From what was gathered to what is not known, kind by kind (design 3: unknown is a value; T45, T54)."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from cds_service.crs.timeline import Gap
+from cds_service.fhir.gaps import gaps
+from cds_service.fhir.gather import State, Supply
+from cds_service.fhir.needs import Need
+from cds_service.hooks.knowledge import Knowledge
+from tests.server import NOW
+
+
+@pytest.fixture
+def needs(knowledge: Knowledge) -> dict[str, Need]:
+    return {need.key: need for need in knowledge.needs}
+
+
+def ago(days: float) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+def complete(need: Need, since: datetime | None = None) -> Supply:
+    return Supply(need=need, state=State.COMPLETE, known_since=since)
+
+
+def cut(need: Need, since: datetime | None = None) -> Supply:
+    return Supply(need=need, state=State.TRUNCATED, reason="cut", known_since=since)
+
+
+def none(need: Need) -> Supply:
+    return Supply(need=need, state=State.UNAVAILABLE, reason="down")
+
+
+def of(*supplies: Supply) -> dict[str, Gap]:
+    return gaps({supply.need.key: supply for supply in supplies}, NOW)
+
+
+def test_what_is_complete_or_empty_leaves_no_gap(needs: dict[str, Need]) -> None:
+    assert of(*(complete(need) for need in needs.values())) == {}
+    assert of(*(Supply(need=need, state=State.EMPTY) for need in needs.values())) == {}
+
+
+def test_what_is_unavailable_leaves_every_kind_it_supplies_unknown(needs: dict[str, Need]) -> None:
+    for need in needs.values():
+        assert of(none(need)) == {kind: Gap(f"{need.title}: down", None) for kind in need.kinds}
+
+
+def test_what_is_cut_is_known_since_its_last_reading(needs: dict[str, Need]) -> None:
+    assert of(cut(needs["temperature"], ago(2))) == {"temperatures": Gap("temperature: cut", ago(2))}
+    assert of(cut(needs["temperature"])) == {"temperatures": Gap("temperature: cut", None)}
+    assert of(cut(needs["temperature"], ago(40))) == {}, "further back than the rules look"
+
+
+def test_of_several_reasons_for_a_kind_the_one_that_leaves_least_known_counts(needs: dict[str, Need]) -> None:
+    laboratory, reports = needs["laboratory"], needs["reports"]
+    for order in ((cut(laboratory, ago(1)), none(reports)), (none(reports), cut(laboratory, ago(1)))):
+        assert of(*order)["labs"] == Gap(f"{reports.title}: down", None)
+    assert of(cut(laboratory, ago(1)), cut(reports, ago(3)))["labs"].known_since == ago(1)
+
+
+def test_a_part_is_not_missed_when_the_whole_is_complete(needs: dict[str, Need]) -> None:
+    whole = needs["administrations"]
+    for key in ("therapies", "crsMedications"):
+        assert of(complete(whole), none(needs[key])) == {}
+        assert of(complete(whole), cut(needs[key])) == {}
+
+
+def test_a_whole_that_was_read_for_a_month_does_not_stand_in_for_a_season(needs: dict[str, Need]) -> None:
+    month = complete(needs["administrations"], ago(32))
+    assert of(month, none(needs["crsMedications"])) == {}
+    assert of(month, none(needs["therapies"])) == {"therapies": Gap(f"{needs['therapies'].title}: down", ago(32))}
+
+
+def test_a_cut_whole_beside_complete_parts_is_said_under_its_own_key(needs: dict[str, Need]) -> None:
+    whole = cut(needs["administrations"], ago(1))
+    assert of(whole, complete(needs["crsMedications"]), complete(needs["therapies"])) == {
+        "administrations": Gap("medications given: cut", ago(1))
+    }
+
+
+def test_a_whole_that_is_unavailable_leaves_drugs_without_codes_unknown(needs: dict[str, Need]) -> None:
+    found = of(none(needs["administrations"]), complete(needs["crsMedications"]))
+    assert set(found) == {"drugs", "vasoactives"}
+
+
+def test_of_a_cut_whole_and_its_cut_part_the_one_that_reaches_further_counts(needs: dict[str, Need]) -> None:
+    found = of(cut(needs["administrations"], ago(1)), cut(needs["crsMedications"], ago(9)))
+    assert found["drugs"].known_since == ago(9)
+
+
+def test_an_infusion_that_began_before_the_cut_may_still_run(needs: dict[str, Need]) -> None:
+    found = of(cut(needs["administrations"], ago(2)), cut(needs["crsMedications"], ago(9)))
+    assert found["vasoactives"].known_since is None
+    assert of(cut(needs["procedures"], ago(2)))["oxygen"].known_since is None
+    assert of(cut(needs["oxygen"], ago(2)))["oxygen"].known_since == ago(2), "a single reading does not last"
+    assert of(cut(needs["infusionRates"], ago(2)))["vasoactives"].known_since == ago(2)

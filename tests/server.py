@@ -1,0 +1,231 @@
+"""Servers for the tests, all on free loopback ports and stopped at the end.
+
+`Service` is the production server in a process of its own, with a fixed clock; `Fhir` is the embedded FHIR server in a
+thread, which counts what it is asked and can be told to be slow or to fail.
+
+`python -m tests.server` is the process of `Service`.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+import requests
+from flask import Flask
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from cds_service.fhir.memory import Repository
+from cds_service.fhir.stories import Story, load_story, shifted, story_names
+from cds_service.web.fhir_server import fhir_blueprint
+
+ROOT = Path(__file__).parents[1]
+STORIES = ROOT / "fhir_fixtures"
+HOST = "127.0.0.1"
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SECONDS = 20
+
+StartResponse = Callable[..., Any]
+Environ = dict[str, Any]
+
+
+def stories() -> list[Story]:
+    """All stories, in the order of their names."""
+    return [load_story(STORIES, name) for name in story_names(STORIES)]
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request that the FHIR server received."""
+
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+
+
+@dataclass
+class Fhir:
+    """The embedded FHIR server: what it was asked, and how it is to misbehave.
+
+    `faults` maps a part of a request's path and query to a status, a type and a body that are answered in place of it;
+    `hold` is called with each query and may take its time.
+    """
+
+    repository: Repository
+    base: str = ""
+    asked: list[Asked] = field(default_factory=list)
+    faults: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    delay_seconds: float = 0
+    hold: Callable[[str], object] = bool
+    most_at_once: int = 0
+    _at_once: int = 0
+
+    def load(self, bundle: dict[str, Any]) -> None:
+        """Carry out a story's Bundle, moved to NOW."""
+        self.repository.transaction(shifted(bundle, NOW))
+
+    def reset(self) -> None:
+        """Forget what was asked, and behave."""
+        self.asked.clear()
+        self.faults.clear()
+        self.delay_seconds = self.most_at_once = 0
+        self.hold = bool
+
+    def queries(self) -> list[str]:
+        """The resource types that were asked for, and `coded` where the query names codes."""
+        return sorted(
+            asked.path.split("/")[2] + (" coded" if "code" in asked.query else "")
+            for asked in self.asked
+            if asked.path != "/fhir/metadata"
+        )
+
+    def wsgi(self, app: Callable[..., Any]) -> Callable[[Environ, StartResponse], Any]:
+        """The application with this bookkeeping around it."""
+
+        def recording(environ: Environ, start: StartResponse) -> Any:
+            path, query = environ["PATH_INFO"], environ.get("QUERY_STRING", "")
+            headers = {name[5:].lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
+            self.asked.append(Asked(path, parse_qs(query), headers))
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+            time.sleep(self.delay_seconds)
+            self.hold(unquote(query))
+            self._at_once -= 1
+            for part, (status, kind, body) in self.faults.items():
+                if part in f"{path}?{unquote(query)}":
+                    start(status, [("Content-Type", kind)])
+                    return [body.encode()]
+            return app(environ, start)
+
+        return recording
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_request(self, *_: Any) -> None:
+        """Nothing: it would fill the report of a failed test."""
+
+
+@contextmanager
+def fhir_server(repository: Repository) -> Iterator[Fhir]:
+    """The embedded FHIR server, running."""
+    fhir = Fhir(repository)
+    app = Flask(__name__)
+    app.register_blueprint(fhir_blueprint(repository), url_prefix="/fhir")
+    http = make_server(HOST, 0, fhir.wsgi(app), threaded=True, request_handler=_Quiet)
+    fhir.base = f"http://{HOST}:{http.server_port}/fhir"
+    thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield fhir
+    finally:
+        http.shutdown()
+        thread.join(SECONDS)
+        http.server_close()
+
+
+def hook_call(patient_id: str, **members: Any) -> dict[str, Any]:
+    """A patient-view call for a patient, always of the same instance: so its answers can be compared."""
+    body = {
+        "hook": "patient-view",
+        "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
+        "context": {"userId": "Practitioner/COREPRACTITIONER1", "patientId": patient_id},
+    }
+    return body | members
+
+
+def prefetch(base: str, templates: Mapping[str, str], patient_id: str) -> dict[str, Any]:
+    """The prefetch as an EHR obtains it: each template filled and sent to the FHIR server."""
+    filled = {}
+    with requests.Session() as session:
+        for key, template in templates.items():
+            query = template.replace("{{context.patientId}}", patient_id)
+            answer = session.get(f"{base}/{query}", timeout=SECONDS)
+            assert answer.status_code == 200, f"{key}: {answer.text}"
+            filled[key] = answer.json()
+    return filled
+
+
+@dataclass(frozen=True)
+class Service:
+    """The production server: its base URL, its process, and the file that holds its log."""
+
+    base: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def call(self, body: dict[str, Any], service: str = "crs-patient-view", **options: Any) -> requests.Response:
+        """One hook call, as a client sends it."""
+        headers = {"Connection": "close"} | options.pop("headers", {})  # or a stopping server waits for the next call
+        url = f"{self.base}/cds-services/{service}"
+        return requests.post(url, json=body, headers=headers, timeout=SECONDS, **options)
+
+
+@contextmanager
+def service_process(log: Path, fhir_servers: str, now: datetime = NOW, **settings: str) -> Iterator[Service]:
+    """The production server in a process of its own, where it is always `now`; ended by its process id."""
+    base = f"http://{HOST}:{free_port()}"
+    environment = clean_environment(CRS_CDS_AUTH="off", CRS_CDS_FHIR_SERVERS=fhir_servers, **settings)
+    command = [sys.executable, "-W", "error", "-m", "tests.server", base.rpartition(":")[2], now.isoformat()]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        try:
+            _await(f"{base}/readyz", process, log)
+            yield Service(base, process, log)
+        finally:
+            process.terminate()
+            try:
+                process.wait(SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(SECONDS)
+
+
+def clean_environment(**settings: str) -> dict[str, str]:
+    """This process's environment with these settings of the service and no others."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CRS_CDS_")}
+    return kept | settings
+
+
+def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            if requests.get(url, timeout=1).status_code == 200:
+                return
+        except requests.RequestException:
+            time.sleep(0.02)
+    raise AssertionError(f"the service did not start: {log.read_text()}")
+
+
+def _main() -> None:
+    from cds_service.cli.serve import knowledge_of
+    from cds_service.web.app import create_app
+    from cds_service.web.logs import configure_logs
+    from cds_service.web.serve import Server
+    from cds_service.web.settings import read_settings
+
+    settings = read_settings()
+    knowledge = knowledge_of(settings)
+    configure_logs()
+    port, now = int(sys.argv[1]), datetime.fromisoformat(sys.argv[2])
+    Server(lambda: create_app(settings, knowledge, lambda: now), HOST, port, 1).run()
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,361 @@
+"""Hypotension: low for the age, or kept up by vasopressors (S-GRADE-2a, 3a, 4a; C14, C17, C25; DQ-50 to DQ-60)."""
+
+import pytest
+
+from cds_service.crs.assessment import Criterion, Finding
+from cds_service.crs.timeline import Fact, Flag, Timeline
+from tests.spec.patients import (
+    afebrile,
+    assessed,
+    bolus,
+    drug,
+    febrile,
+    infusion,
+    known_since,
+    ordered,
+    outcome,
+    patient,
+    pressure,
+    room_air,
+    saturation,
+    temperature,
+    unread,
+)
+
+
+def hypotension(timeline: Timeline) -> Finding:
+    return assessed(timeline).finding(Criterion.HYPOTENSION)
+
+
+@pytest.mark.parametrize(
+    ("age", "low", "normal"),
+    [
+        ("0 d", "59.9", "60"),
+        ("27 d", "59.9", "60"),
+        ("28 d", "69.9", "70"),
+        ("100 d", "69.9", "70"),
+        ("364 d", "69.9", "70"),
+        ("365 d", "71.9", "72"),
+        ("730 d", "71.9", "72"),  # the day before the second birthday
+        ("731 d", "73.9", "74"),
+        ("2 y", "73.9", "74"),
+        ("6 y", "81.9", "82"),
+        ("9 y", "87.9", "88"),
+        ("10 y", "89.9", "90"),
+        ("11 y", "89.9", "90"),
+        ("17 y", "89.9", "90"),
+        ("18 y", "89.9", "90"),
+        ("90 y", "89.9", "90"),
+        (None, "89.9", "90"),
+    ],
+)
+def test_c25_systolic_pressure_is_low_below_the_threshold_of_the_age(age: str | None, low: str, normal: str) -> None:
+    assert hypotension(febrile(pressure(low), age=age)).grade == 2
+    assert hypotension(febrile(pressure(normal), age=age)).state == "not-met"
+
+
+@pytest.mark.parametrize(
+    ("systolic", "grade"), [(30, "graded 2"), (86, "graded 2"), (89, "graded 2"), (90, "graded 1"), (120, "graded 1")]
+)
+def test_s_grade_2a_hypotension_without_a_vasopressor_is_grade_2(systolic: int, grade: str) -> None:
+    assert outcome(febrile(pressure(systolic))) == grade
+
+
+def test_c25_without_an_age_the_adult_threshold_is_used_and_doubted() -> None:
+    timeline = febrile(pressure(85), age=None)
+    assert outcome(timeline) == "provisional 2"
+    assert hypotension(timeline).doubts == ("the age is not known: the adult threshold was used",)
+    assert outcome(febrile(pressure(90), age=None)) == "graded 1"
+    assert outcome(febrile(infusion("norepinephrine"), age=None)) == "graded 3"
+
+
+# 4.4: the lowest pressure of the last 4 hours.
+
+
+@pytest.mark.parametrize(
+    ("when", "grade"),
+    [
+        ("0 min", "graded 2"),
+        ("4 h", "graded 2"),
+        ("4 h 1 min", "graded 1"),
+    ],
+)
+def test_4_4_a_low_pressure_counts_for_4_hours(when: str, grade: str) -> None:
+    assert outcome(febrile(pressure(86, when), pressure(118, "3 min"))) == grade
+
+
+def test_4_4_the_lowest_pressure_of_the_window_counts_and_the_latest_is_shown() -> None:
+    finding = hypotension(febrile(pressure(84, "3 h"), pressure(88, "2 h"), pressure(102, "1 h")))
+    assert finding.headline == "SBP 84"
+    assert [evidence.display for evidence in finding.evidence] == ["BP 84 mmHg", "BP 102 mmHg"]
+
+
+@pytest.mark.parametrize(
+    ("when", "state", "grade"),
+    [("4 h", "not-met", "graded 1"), ("4 h 1 min", "unknown", "provisional 1 or higher")],
+)
+def test_4_4_a_normal_pressure_older_than_4_hours_is_stale_and_the_grade_a_floor(
+    when: str, state: str, grade: str
+) -> None:
+    timeline = febrile(pressure(120, when))
+    assert (hypotension(timeline).state, outcome(timeline)) == (state, grade)
+
+
+def test_t_57_a_stale_pressure_is_named_with_its_age() -> None:
+    finding = hypotension(febrile(pressure(120, "7 h")))
+    assert [item.reason for item in finding.unused] == ["BP 120 mmHg is 7 h old, the limit is 4 h"]
+    assert finding.missing == ("blood pressure in the last 4 h",)
+
+
+def test_n_14_no_pressure_is_unknown_and_never_normal() -> None:
+    timeline = patient(temperature("39.0"), saturation(97), room_air())
+    assert hypotension(timeline).state == "unknown"
+    assert outcome(timeline) == "provisional 1 or higher"
+    assert outcome(patient(temperature("37.0"), saturation(97), room_air())) == "indeterminate"
+
+
+@pytest.mark.parametrize(
+    ("gaps", "grade"),
+    [
+        (unread("pressures"), "provisional 1 or higher"),
+        (known_since("3 h", "pressures"), "provisional 1 or higher"),
+        (known_since("4 h", "pressures"), "graded 1"),
+        (unread("vasoactives"), "provisional 1 or higher"),
+        (known_since("23 h", "vasoactives"), "provisional 1 or higher"),
+        (known_since("24 h", "vasoactives"), "graded 1"),
+    ],
+)
+def test_dq_43_a_normal_pressure_in_an_incomplete_record_is_a_floor(gaps: dict, grade: str) -> None:
+    assert outcome(febrile(gaps=gaps)) == grade
+
+
+def test_a_low_pressure_with_vasopressors_not_known_is_grade_2_or_higher() -> None:
+    assert outcome(febrile(pressure(84), gaps=unread("vasoactives"))) == "provisional 2 or higher"
+    assert outcome(febrile(infusion("norepinephrine"), gaps=unread("vasoactives"))) == "provisional 3 or higher"
+    two = (infusion("norepinephrine"), infusion("epinephrine"))
+    assert outcome(febrile(*two, gaps=unread("vasoactives", "pressures"))) == "graded 4"
+
+
+# 4.4: one low value that later ones contradict.
+
+
+@pytest.mark.parametrize(
+    ("later", "grade"),
+    [
+        ((), "graded 2"),
+        ((pressure(110, "50 min"),), "graded 2"),
+        ((pressure(110, "50 min"), pressure(112, "41 min")), "graded 2"),
+        ((pressure(110, "50 min"), pressure(112, "40 min")), "provisional 2"),
+        ((pressure(110, "59 min"), pressure(112, "49 min")), "provisional 2"),
+        ((pressure(110, "50 min"), pressure(112, "45 min"), pressure(111, "40 min")), "provisional 2"),
+        ((pressure(110, "50 min"), pressure(89, "40 min"), pressure(111, "30 min")), "graded 2"),
+        ((pressure(110, "50 min"), pressure(112, "40 min"), bolus("phenylephrine", "55 min")), "graded 2"),
+        ((pressure(110, "50 min"), pressure(112, "40 min"), drug("tocilizumab", "55 min")), "graded 2"),
+        (
+            (pressure(110, "50 min"), pressure(112, "40 min"), infusion("norepinephrine", "58 min", "45 min")),
+            "graded 2",
+        ),
+        ((pressure(110, "50 min"), pressure(112, "40 min"), drug("acetaminophen", "55 min")), "provisional 2"),
+        ((pressure(110, "50 min"), pressure(112, "40 min"), infusion("norepinephrine", "3 h", "2 h")), "provisional 2"),
+        ((pressure(110, "50 min"), pressure(112, "40 min"), drug("tocilizumab", "-10 min")), "provisional 2"),
+        ((pressure(110, "50 min"), pressure(112, "40 min"), infusion("norepinephrine", "-10 min")), "provisional 2"),
+    ],
+)
+def test_4_4_a_single_low_pressure_is_doubted_after_two_normal_ones_with_nothing_given(
+    later: tuple[Fact, ...], grade: str
+) -> None:
+    assert outcome(febrile(pressure(86, "1 h"), *later)) == grade
+
+
+def test_4_4_normal_readings_before_the_low_one_are_no_doubt() -> None:
+    assert outcome(febrile(pressure(120, "3 h"), pressure(121, "2 h"), pressure(86, "30 min"))) == "graded 2"
+
+
+def test_dq_33_a_low_pressure_charted_twice_is_still_a_single_one() -> None:
+    later = (pressure(110, "50 min"), pressure(112, "40 min"))
+    assert outcome(febrile(pressure(86, "1 h"), pressure(86, "1 h"), *later)) == "provisional 2"
+    assert outcome(febrile(pressure(86, "1 h"), pressure(88, "1 h"), *later)) == "provisional 2"
+
+
+def test_dq_34_of_two_pressures_at_one_instant_the_lower_counts() -> None:
+    for pair in ((84, 104), (104, 84)):
+        timeline = febrile(*(pressure(value, "30 min") for value in pair))
+        assert hypotension(timeline).headline == "SBP 84"
+
+
+@pytest.mark.parametrize("flag", [Flag.UNIT_INFERRED, Flag.ASSUMED_ZONE])
+def test_dq_06_and_dq_39_hypotension_that_rests_on_doubtful_readings_is_provisional(flag: Flag) -> None:
+    assert outcome(febrile(pressure(86, "30 min", flag))) == "provisional 2"
+    assert outcome(febrile(pressure(86, "30 min", flag), pressure(88, "1 h"))) == "graded 2"
+    assert outcome(febrile(infusion("norepinephrine", "2 h", None, flag))) == "provisional 3"
+    assert outcome(febrile(infusion("norepinephrine", "2 h", None, flag), infusion("vasopressin"))) == "graded 3"
+
+
+# S-GRADE-3a, 4a: running vasopressors.
+
+
+@pytest.mark.parametrize(
+    ("agents", "grade", "rule"),
+    [
+        (("norepinephrine",), "graded 3", "S-GRADE-3a"),
+        (("epinephrine",), "graded 3", "S-GRADE-3a"),
+        (("dopamine",), "graded 3", "S-GRADE-3a"),
+        (("vasopressin",), "graded 3", "S-GRADE-3a"),
+        (("vasopressin", "vasopressin"), "graded 3", "S-GRADE-3a"),
+        (("norepinephrine", "vasopressin"), "graded 3", "S-GRADE-3a"),
+        (("norepinephrine", "norepinephrine"), "graded 3", "S-GRADE-3a"),
+        (("norepinephrine", "norepinephrine", "vasopressin"), "graded 3", "S-GRADE-3a"),
+        (("norepinephrine", "dobutamine"), "graded 3", "S-GRADE-3a"),
+        (("norepinephrine", "milrinone", "dobutamine"), "graded 3", "S-GRADE-3a"),
+        (("norepinephrine", "midodrine"), "graded 3", "S-GRADE-3a"),
+        (("norepinephrine", "phenylephrine"), "graded 4", "S-GRADE-4a"),
+        (("norepinephrine", "phenylephrine", "vasopressin"), "graded 4", "S-GRADE-4a"),
+        (("norepinephrine", "epinephrine", "dopamine"), "graded 4", "S-GRADE-4a"),
+        (("dopamine", "epinephrine"), "graded 4", "S-GRADE-4a"),
+    ],
+)
+def test_s_grade_3a_and_4a_distinct_running_vasopressors_without_vasopressin_are_counted(
+    agents: tuple[str, ...], grade: str, rule: str
+) -> None:
+    timeline = febrile(*(infusion(agent, f"{number + 1} h") for number, agent in enumerate(agents)))
+    assert outcome(timeline) == grade
+    assert hypotension(timeline).rules == (rule,)
+
+
+@pytest.mark.parametrize("agent", ["dobutamine", "milrinone", "midodrine", "ephedrine"])
+def test_n_11_an_inotrope_alone_is_no_vasopressor_and_is_said(agent: str) -> None:
+    timeline = febrile(infusion(agent))
+    assert outcome(timeline) == "graded 1"
+    assert hypotension(timeline).notes == (f"{agent} is running: not a vasopressor in ASTCT grading",)
+    assert outcome(febrile(infusion(agent), pressure(86))) == "graded 2"
+
+
+def test_c14_how_vasopressin_was_counted_is_said_where_it_decides() -> None:
+    alone, both = febrile(infusion("vasopressin")), febrile(infusion("norepinephrine"), infusion("vasopressin"))
+    assert hypotension(alone).notes == ("vasopressin alone is counted as one vasopressor",)
+    assert hypotension(both).notes == ("vasopressin is not counted as a second vasopressor",)
+    three = febrile(infusion("norepinephrine"), infusion("epinephrine"), infusion("vasopressin"))
+    assert hypotension(three).notes == ()
+    assert hypotension(febrile(infusion("norepinephrine"))).notes == ()
+
+
+@pytest.mark.parametrize("systolic", [60, 86, 118, 150])
+def test_c17_on_a_vasopressor_the_number_does_not_matter(systolic: int) -> None:
+    assert outcome(febrile(infusion("norepinephrine"), pressure(systolic))) == "graded 3"
+
+
+def test_on_a_vasopressor_no_pressure_is_needed() -> None:
+    timeline = patient(temperature("39.0"), saturation(97), room_air(), infusion("norepinephrine"))
+    assert outcome(timeline) == "graded 3"
+
+
+@pytest.mark.parametrize(
+    ("stopped", "grade", "noted"),
+    [
+        (None, "graded 3", False),
+        ("-30 min", "graded 3", False),  # charted to end later
+        ("0 min", "graded 1", True),
+        ("59 min", "graded 1", True),
+        ("60 min", "graded 1", True),
+        ("61 min", "graded 1", False),
+        ("23 h", "graded 1", False),
+    ],
+)
+def test_dq_52_and_dq_53_a_stopped_vasopressor_does_not_count_and_is_said_for_an_hour(
+    stopped: str | None, grade: str, noted: bool
+) -> None:
+    timeline = febrile(infusion("norepinephrine", "30 h", stopped))
+    assert outcome(timeline) == grade
+    assert any("was stopped" in note for note in hypotension(timeline).notes) is noted
+
+
+@pytest.mark.parametrize(("stopped", "listed"), [("5 h", True), ("24 h", True), ("24 h 1 min", False)])
+def test_dq_52_a_vasopressor_stopped_of_late_is_listed_as_not_used(stopped: str, listed: bool) -> None:
+    unused = hypotension(febrile(infusion("norepinephrine", "30 h", stopped))).unused
+    assert [item.reason.startswith("norepinephrine was stopped") for item in unused] == ([True] if listed else [])
+
+
+def test_a_change_of_bag_is_no_stop() -> None:
+    timeline = febrile(infusion("norepinephrine", "5 h", "20 min"), infusion("norepinephrine", "20 min"))
+    finding = hypotension(timeline)
+    assert (finding.grade, finding.notes, finding.unused) == (3, (), ())
+
+
+def test_of_several_rates_of_a_stopped_vasopressor_only_the_last_is_listed() -> None:
+    rates = (infusion("norepinephrine", "5 h", "4 h"), infusion("norepinephrine", "4 h", "50 min"))
+    finding = hypotension(febrile(*rates))
+    assert finding.notes == ("norepinephrine was stopped 50 min ago: check the pressure again",)
+    assert [item.reason for item in finding.unused] == ["norepinephrine was stopped 50 min ago"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "noted"),
+    [
+        ((infusion("norepinephrine", "24 h"),), False),
+        ((infusion("norepinephrine", "24 h 1 min"),), True),
+        ((infusion("norepinephrine", "6 d"),), True),
+        ((infusion("norepinephrine", "6 d", "5 h"), infusion("norepinephrine", "5 h")), False),
+        ((infusion("norepinephrine", "6 d"), infusion("norepinephrine", "-10 min")), True),
+        ((infusion("norepinephrine", "6 d"), infusion("epinephrine", "5 h", "4 h")), True),
+    ],
+)
+def test_dq_51_an_infusion_without_an_update_for_a_day_counts_and_is_to_be_confirmed(
+    facts: tuple[Fact, ...], noted: bool
+) -> None:
+    finding = hypotension(febrile(*facts))
+    assert finding.grade == 3
+    assert any("without a rate update: confirm" in note for note in finding.notes) is noted
+
+
+def test_dq_50_an_infusion_that_starts_later_does_not_run() -> None:
+    assert outcome(febrile(infusion("norepinephrine", "-10 min"))) == "graded 1"
+    assert outcome(febrile(infusion("norepinephrine", "0 min"))) == "graded 3"
+
+
+@pytest.mark.parametrize(
+    ("when", "grade"), [("0 min", "graded 2"), ("4 h", "graded 2"), ("4 h 1 min", "graded 1"), ("-10 min", "graded 1")]
+)
+def test_dq_56_a_push_dose_vasopressor_is_evidence_of_hypotension_not_a_running_one(when: str, grade: str) -> None:
+    timeline = febrile(bolus("phenylephrine", when))
+    assert outcome(timeline) == grade
+
+
+def test_dq_56_a_bolus_outweighs_the_doubt_of_later_normal_pressures_and_is_shown() -> None:
+    finding = hypotension(febrile(bolus("phenylephrine")))
+    assert finding.headline == "phenylephrine bolus"
+    assert finding.rule == "a vasopressor bolus, none running: grade 2"
+    assert "phenylephrine bolus" in [evidence.display for evidence in finding.evidence]
+    low = hypotension(febrile(bolus("phenylephrine", "55 min"), pressure(84, "1 h")))
+    assert low.headline == "SBP 84"
+
+
+def test_dq_56_a_bolus_beside_an_infusion_is_no_second_vasopressor() -> None:
+    assert outcome(febrile(infusion("norepinephrine"), bolus("phenylephrine"))) == "graded 3"
+
+
+def test_dq_60_a_bolus_of_another_vasoactive_drug_does_not_count_and_is_said() -> None:
+    timeline = febrile(bolus("ephedrine", "1 h"))
+    assert outcome(timeline) == "graded 1"
+    assert hypotension(timeline).notes == ("ephedrine bolus 60 min ago: not a vasopressor in ASTCT grading",)
+    assert hypotension(febrile(bolus("ephedrine", "5 h"))).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("facts", "noted"),
+    [
+        ((ordered("norepinephrine"),), True),
+        ((ordered("vasopressin"),), True),
+        ((ordered("dobutamine"),), False),
+        ((ordered("norepinephrine"), infusion("norepinephrine")), False),
+        ((ordered("norepinephrine", "-10 min"),), False),
+    ],
+)
+def test_an_order_is_no_infusion_and_is_said(facts: tuple[Fact, ...], noted: bool) -> None:
+    finding = hypotension(febrile(*facts))
+    assert any("is ordered, not charted as running" in note for note in finding.notes) is noted
+    assert (finding.grade == 3) is (len(facts) > 1)
+
+
+def test_s_grade_gate_hypotension_without_fever_is_no_crs_whatever_keeps_it_up() -> None:
+    assert outcome(afebrile(pressure(80))) == "no-crs 0"
+    assert outcome(afebrile(infusion("norepinephrine"), infusion("epinephrine"))) == "no-crs 0"

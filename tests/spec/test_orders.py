@@ -1,0 +1,122 @@
+"""Draft orders as FHIR R4: always drafts, complete, with an end, and saying their dose in words and in numbers."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from fhir.resources.R4B.medicationrequest import MedicationRequest
+from fhir.resources.R4B.servicerequest import ServiceRequest
+
+from cds_service.fhir.orders import dose_words, draft
+from tests.bedside import content
+
+ORDERS = content().protocol.orders
+UCUM = {"system": "http://unitsofmeasure.org"}
+MG = {"unit": "mg", "code": "mg", **UCUM}
+DAYS = {"unit": "d", "code": "d", **UCUM}
+
+
+def resource(name: str, mg: str | None, **changed: Any) -> dict[str, Any]:
+    call: dict[str, Any] = {
+        "patient_id": "p1",
+        "encounter_id": "e1",
+        "user": "Practitioner/u1",
+        "intent": "proposal",
+        "reason": "CRS",
+    }
+    return draft(ORDERS[name], Decimal(mg) if mg is not None else None, **call | changed)
+
+
+def dosage(name: str, mg: str) -> dict[str, Any]:
+    (found,) = resource(name, mg)["dosageInstruction"]
+    return dict(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "mg", "words"),
+    [
+        ("tocilizumab", "656", "656 mg intravenous over 60 min, once"),
+        ("tocilizumab", "358.8", "358.8 mg intravenous over 60 min, once"),
+        ("tocilizumab", "8E+2", "800 mg intravenous over 60 min, once"),
+        ("dexamethasone-10", "10", "10 mg intravenous every 6 h for 1 to 3 days"),
+        ("dexamethasone-20", "20", "20 mg intravenous every 6 h for 3 days, then reassess"),
+        ("blood-cultures", None, "blood cultures, two sets"),
+    ],
+)
+def test_an_order_reads_as_a_pharmacist_would_say_it(name: str, mg: str | None, words: str) -> None:
+    assert dose_words(ORDERS[name], Decimal(mg) if mg is not None else None) == words
+
+
+def test_a_test_without_a_quantity_has_no_empty_note() -> None:
+    order = replace(ORDERS["blood-cultures"], quantity="")
+    assert dose_words(order, None) == "blood cultures"
+    made = draft(order, None, patient_id="p", encounter_id=None, user="Patient/p", intent="proposal", reason="CRS")
+    assert "note" not in made
+
+
+def test_tocilizumab_is_one_intravenous_dose_over_an_hour() -> None:
+    assert dosage("tocilizumab", "656") == {
+        "text": "tocilizumab 656 mg intravenous over 60 min, once",
+        "timing": {"repeat": {"count": 1, "duration": 60, "durationUnit": "min"}},
+        "route": {"text": "intravenous"},
+        "doseAndRate": [{"doseQuantity": {"value": 656, **MG}}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "mg", "bounds"),
+    [
+        ("dexamethasone-10", 10, {"boundsRange": {"low": {"value": 1, **DAYS}, "high": {"value": 3, **DAYS}}}),
+        ("dexamethasone-20", 20, {"boundsDuration": {"value": 3, **DAYS}}),
+    ],
+)
+def test_a_repeated_dose_has_an_end(name: str, mg: int, bounds: dict[str, Any]) -> None:
+    found = dosage(name, str(mg))
+    assert found["timing"] == {"repeat": {"frequency": 1, "period": 6, "periodUnit": "h", **bounds}}
+    assert found["doseAndRate"] == [{"doseQuantity": {"value": mg, **MG}}]
+
+
+@pytest.mark.parametrize(("mg", "value"), [("656", 656), ("8E+2", 800), ("358.8", 358.8), ("638.66", 638.66)])
+def test_the_dose_is_a_json_number_with_the_same_digits(mg: str, value: float) -> None:
+    (rate,) = dosage("tocilizumab", mg)["doseAndRate"]
+    assert rate["doseQuantity"]["value"] == value
+    assert str(rate["doseQuantity"]["value"]) == str(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "mg", "code"),
+    [("tocilizumab", "656", "612865"), ("dexamethasone-10", "10", "3264"), ("dexamethasone-20", "20", "3264")],
+)
+def test_a_drug_is_coded_as_an_ingredient_and_named_in_text(name: str, mg: str, code: str) -> None:
+    concept = resource(name, mg)["medicationCodeableConcept"]
+    (coding,) = concept["coding"]
+    assert (coding["system"], coding["code"]) == ("http://www.nlm.nih.gov/research/umls/rxnorm", code)
+    assert concept["text"] == coding["display"] == name.partition("-")[0]
+
+
+@pytest.mark.parametrize("intent", ["proposal", "order"])
+@pytest.mark.parametrize(("name", "mg"), [("tocilizumab", "656"), ("blood-cultures", None)])
+def test_an_order_is_a_draft_for_the_patient_and_encounter_of_the_call(name: str, mg: str | None, intent: str) -> None:
+    made = resource(name, mg, intent=intent)
+    assert (made["status"], made["intent"]) == ("draft", intent)
+    assert made["subject"] == {"reference": "Patient/p1"}
+    assert made["encounter"] == {"reference": "Encounter/e1"}
+    assert made["requester"] == {"reference": "Practitioner/u1"}
+    assert "id" not in made
+    assert "encounter" not in resource(name, mg, encounter_id=None)
+
+
+@pytest.mark.parametrize(
+    ("user", "asked"), [("PractitionerRole/r", True), ("Patient/p1", False), ("RelatedPerson/r", False)]
+)
+def test_only_a_professional_is_the_requester(user: str, asked: bool) -> None:
+    assert ("requester" in resource("tocilizumab", "656", user=user)) is asked
+
+
+@pytest.mark.parametrize(("name", "order"), list(ORDERS.items()))
+def test_every_order_of_the_protocol_is_valid_fhir(name: str, order: Any) -> None:
+    mg = None if order.kind == "service" else "100"
+    made = resource(name, mg)
+    model: Any = {"MedicationRequest": MedicationRequest, "ServiceRequest": ServiceRequest}[made.pop("resourceType")]
+    model(**made)

@@ -1,7 +1,8 @@
 """A patient at the bedside in a few words: facts for tests of the clinical core, without FHIR.
 
-Times are hours before NOW. `Bedside` charts an hourly course of grades (`phases`), so that responses to treatment can
-be tested: `Bedside(phases=[(80, 2), (8, 3)])` was grade 2 from 80 hours ago and is grade 3 since 8 hours ago.
+Times are hours before NOW. `Bedside` charts a course of grades (`phases`), hourly at the end, so that responses to
+treatment can be tested: `Bedside(phases=[(80, 2), (8, 3)])` was grade 2 from 80 hours ago and is grade 3 since 8 hours
+ago.
 """
 
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ from cds_service.crs.timeline import (
     Temperature,
     Therapy,
     Timeline,
+    Unused,
     Vasoactive,
 )
 from cds_service.crs.treatment import Draft, Patient
@@ -146,6 +148,7 @@ class Bedside:
     diagnoses: Sequence[Diagnosis] = ()
     allergies: Sequence[Allergy] = ()
     gaps: dict[str, Gap] = field(default_factory=dict)
+    unused: Sequence[Unused] = ()
     product: str = "axicabtagene ciloleucel"
     window: str = "car-t"
     therapy_days: float = 3
@@ -161,7 +164,10 @@ class Bedside:
             "oxygen": [],
             "vasoactives": list(self._infusions()),
         }
-        for hour in range(int(self.phases[0][0]) + 1):
+        first = self.phases[0][0]
+        for hour in {*range(13), *range(15, int(first), 3), *(since for since, _ in self.phases)}:
+            if hour > first:
+                continue
             grade = self._grade_at(hour)
             at = {"time": ago(hour), "reference": f"Observation/hour-{hour}"}
             facts["temperatures"].append(Temperature(celsius=Decimal(self.fever if grade else "36.8"), **at))
@@ -179,7 +185,13 @@ class Bedside:
             window=self.window,
         )
         ordered_facts = {name: tuple(sorted(known, key=lambda fact: fact.time)) for name, known in facts.items()}
-        return Timeline(birth_date=self.birth_date, therapies=(therapy,), gaps=self.gaps, **ordered_facts)
+        return Timeline(
+            birth_date=self.birth_date,
+            therapies=(therapy,),
+            gaps=self.gaps,
+            unused=tuple(self.unused),
+            **ordered_facts,
+        )
 
     def _grade_at(self, hour: float) -> int:
         return next((grade for since, grade in reversed(self.phases) if hour <= since), 0)

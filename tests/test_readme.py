@@ -27,15 +27,20 @@ def first_card() -> str:
     return "\n".join(line.rstrip() for line in lines[start : end + 1])
 
 
+def without_hash(card: str) -> str:
+    """The content hash changes with every edit of cards/; what the card says does not."""
+    return re.sub(r"\([0-9a-f]{8}\)", "(hash)", card)
+
+
 def test_the_card_in_the_readme_is_the_card_that_is_printed() -> None:
     shown = re.search(r"<!-- card -->\n```\n(.*?)\n```\n<!-- end of card -->", README, re.DOTALL)
     assert shown is not None
-    assert shown.group(1) == first_card()
+    assert without_hash(shown.group(1)) == without_hash(first_card())
 
 
 def test_the_make_targets_in_the_readme_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    named = set(re.findall(r"make (\w+)", README))
+    named = set(re.findall(r"(?:^|`)make (\w+)", README, re.MULTILINE))
     assert {"demo", "test", "check", "bench"} <= named
     for target in named:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from jinja2 import Environment, TemplateSyntaxError
+from jinja2 import Environment, TemplateSyntaxError, meta
+from jinja2.nodes import Filter
 
 from cds_service.crs.protocol import Protocol
 from cds_service.crs.scale import Scale
@@ -35,11 +36,16 @@ def faults(
     value_sets: Mapping[str, ValueSet],
     sentences: Mapping[str, str],
     templates: Mapping[str, str],
+    shipped: Mapping[str, str],
 ) -> Iterator[str]:
-    """Every fault that only shows when files are read together; what could not be read itself is passed over."""
+    """Every fault that only shows when files are read together; what could not be read itself is passed over.
+
+    `shipped` are the sentences and templates that come with this version, by name.
+    """
     yield from (f"codes/: the value set {name!r} is missing" for name in VALUE_SETS if name not in value_sets)
     yield from _sentences(sentences)
-    yield from _templates(sentences, templates)
+    yield from (f"text/: the template {name} is missing" for name in TEMPLATES if name not in templates)
+    yield from _templates({**templates, **sentences}, shipped)
     if protocol is not None:
         yield from _care(protocol)
     if scale is not None:
@@ -74,11 +80,18 @@ def _care(protocol: Protocol) -> Iterator[str]:
         yield from (f"protocols/: step {grade} names no sentence {key!r}" for key in step.care if key not in SAID)
 
 
-def _templates(sentences: Mapping[str, str], templates: Mapping[str, str]) -> Iterator[str]:
+def _templates(texts: Mapping[str, str], shipped: Mapping[str, str]) -> Iterator[str]:
+    """Texts that cannot be filled: advice gives a sentence the values that the shipped one names, and no others."""
     environment = Environment(autoescape=False)  # noqa: S701 - parsed here, never rendered
-    yield from (f"text/: the template {name} is missing" for name in TEMPLATES if name not in templates)
-    for name, text in (*templates.items(), *sentences.items()):
+    environment.filters["sentence"] = str
+    for name, text in texts.items():
         try:
-            environment.parse(text)
+            parsed = environment.parse(text)
         except TemplateSyntaxError as error:
             yield f"text/: {name}: line {error.lineno}: {error.message}"
+            continue
+        given = meta.find_undeclared_variables(environment.parse(shipped.get(name, text)))
+        for unknown in sorted(meta.find_undeclared_variables(parsed) - given):
+            yield f"text/: {name}: there is no value {unknown!r}; there are: {', '.join(sorted(given)) or 'none'}"
+        for used in sorted({node.name for node in parsed.find_all(Filter)} - set(environment.filters)):
+            yield f"text/: {name}: there is no filter {used!r}"

@@ -122,14 +122,14 @@ def load(folder: Path | None = None, protocol_id: str = "supplied-crs") -> Conte
     clients = {made.id: made for made in reading.collect("clients/*.toml", ClientFile, client_profile)}
     sentences = _first(reading.collect("text/sentences.toml", SentencesFile, lambda file: file.root)) or {}
     reasons = _first(reading.collect("text/override-reasons.toml", ReasonsFile, ReasonsFile.codings)) or ()
-    templates = {path.name: path.read_text(encoding="utf-8") for path in reading.files("text/*.md.j2")}
+    templates = _templates(reading)
     if chosen is None and not reading.faults:
         reading.faults.append(f"protocols/: no protocol {protocol_id!r}")
     plan, scale_id = chosen or (None, None)
     used = scales.get(scale_id) if scale_id is not None else None
     if plan is not None and used is None:
         reading.faults.append(f"protocols/: the scale {scale_id!r} of {plan.id} is not in scales/")
-    reading.faults.extend(checks.faults(plan, used, sets, sentences, templates))
+    reading.faults.extend(checks.faults(plan, used, sets, sentences, templates, _shipped_texts()))
     if reading.faults or plan is None or used is None:
         raise InvalidContent(f"cards/ has {len(reading.faults)} fault(s):\n  " + "\n  ".join(reading.faults))
     return Content(
@@ -143,6 +143,17 @@ def load(folder: Path | None = None, protocol_id: str = "supplied-crs") -> Conte
         override_reasons=reasons,
         hash=content_hash(root),
     )
+
+
+def _templates(reading: _Reading) -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in reading.files("text/*.md.j2")}
+
+
+def _shipped_texts() -> dict[str, str]:
+    """The sentences and templates of this version: what a site's own texts are compared with."""
+    reading = _Reading(data_folder("cards"))
+    sentences = _first(reading.collect("text/sentences.toml", SentencesFile, lambda file: file.root)) or {}
+    return {**_templates(reading), **sentences}
 
 
 def _first(values: Sequence[ValueT]) -> ValueT | None:

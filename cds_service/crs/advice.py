@@ -62,10 +62,10 @@ def _treatment(patient: Patient) -> Treatment:
         before = Treatment(lines=(Line(Say.RESERVATION, reason),), status=(Line(Say.STATUS_RESERVATION, reason),))
     options = Treatment(lines=refractory_options(patient))
     found = together(before, drugs, steroids, options)
-    if not found.drafts or not patient.unread:
+    if not found.drafts or not patient.to_check:
         return found
-    unread = {"unread": " and ".join(patient.unread)}
-    check = Treatment(lines=(Line(Say.CHECK_FIRST, unread),), status=(Line(Say.STATUS_CHECK_FIRST, unread),))
+    items = {"items": "; ".join(patient.to_check)}
+    check = Treatment(lines=(Line(Say.CHECK_FIRST, items),), status=(Line(Say.STATUS_CHECK_FIRST, items),))
     return together(check, found)
 
 

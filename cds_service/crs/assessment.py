@@ -7,7 +7,6 @@ from enum import StrEnum
 
 from cds_service.crs.timeline import Fact, Therapy, Timeline, Unused
 
-
 HIGHEST = 4
 """The highest grade that is computed; 5 is for people alone (N-25)."""
 

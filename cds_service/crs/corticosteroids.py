@@ -41,7 +41,7 @@ def _order(patient: Patient) -> Order | None:
 
 
 def _draft(patient: Patient, order: Order, *, refractory: bool = False) -> Draft:
-    hesitant = refractory or patient.unread or patient.infection_first
+    hesitant = refractory or patient.to_check or patient.infection_first
     return Draft(order=order, dose=dose(order, None, patient.assessment.as_of), recommended=not hesitant)
 
 

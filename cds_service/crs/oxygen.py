@@ -102,11 +102,8 @@ def _devices(
 ) -> tuple[list[OxygenSupport], dict[OxygenSupport, str]]:
     """The devices charted last, and those of them that are excused: then the others decide."""
     named = [item for item in charted if _name(item)]
-    latest = _latest(named, now)
-    excused = {item: excuses[item] for item in latest if item in excuses}
-    if excused:
-        latest = _latest([item for item in named if item not in excuses], now)
-    return latest, excused
+    excused = {item: excuses[item] for item in _latest(named, now) if item in excuses}
+    return _latest([item for item in named if item not in excuses], now), excused
 
 
 def _readings(

@@ -1,8 +1,7 @@
 """The timeline: what is known of a patient, as dated facts with their units in their names.
 
-Times are aware datetimes (a date without a time: the start of that day in the site's zone), numbers that decide are
-Decimal. A fact that could not be used is not dropped: it stands in `unused` with its reason. Data that could not be had
-at all stands in `gaps`.
+Times are aware datetimes (a date alone: the start of that day in the site's zone), numbers that decide are Decimal.
+What could not be used is not dropped: it stands in `unused` with its reason. What could not be had stands in `gaps`.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,7 @@
 """Tocilizumab: the draft, and why there is none when there is none (S-MGT-2a to 2d, 3a, 3e, 4a, 4e; N-01 to N-07)."""
 
 from cds_service.crs.course import Icans, Response
-from cds_service.crs.dosing import NoWeight, dose, dose_rule
+from cds_service.crs.dosing import NoWeight, UsableWeight, dose, dose_rule
 from cds_service.crs.figures import shown, span
 from cds_service.crs.protocol import Order
 from cds_service.crs.sentences import Line, Say
@@ -22,6 +22,10 @@ def tocilizumab(patient: Patient, order: Order) -> Treatment:
     if isinstance(usable, NoWeight):
         rule: dict[str, object] = {"reason": usable.reason, "rule": dose_rule(order)}
         return together(_because(Say.TOCILIZUMAB_NO_WEIGHT, Say.STATUS_NO_DOSE, rule), history, cautions)
+    return together(_draft(patient, order, usable), history, cautions)
+
+
+def _draft(patient: Patient, order: Order, usable: UsableWeight) -> Treatment:
     computed = dose(order, usable.weight, patient.assessment.as_of)
     condition = _condition(patient)
     values = _figures(patient) | {
@@ -31,14 +35,13 @@ def tocilizumab(patient: Patient, order: Order) -> Treatment:
         "condition": condition,
         "oxygen": patient.needs_oxygen_first,
     }
-    plain = not (condition or usable.confirm or patient.infection_first or patient.unread or _infected(patient))
-    confirm = (Line(Say.STATUS_CONFIRM, {"confirm": usable.confirm}),) if usable.confirm else ()
-    draft = Treatment(
-        drafts=(Draft(order=order, dose=computed, recommended=plain, condition=condition),),
+    infected = patient.course.cultures.positive is not None
+    hesitant = condition or usable.confirm or patient.infection_first or patient.to_check or infected
+    return Treatment(
+        drafts=(Draft(order=order, dose=computed, recommended=not hesitant, condition=condition),),
         lines=(Line(Say.TOCILIZUMAB, values),),
-        status=confirm,
+        status=(Line(Say.STATUS_CONFIRM, {"confirm": usable.confirm}),) if usable.confirm else (),
     )
-    return together(draft, history, cautions)
 
 
 def given(patient: Patient) -> tuple[Line, ...]:
@@ -144,10 +147,6 @@ def _figures(patient: Patient) -> dict[str, object]:
         "by_label": last.time + protocol.minimum_interval,
         "by_protocol": last.time + protocol.repeat_after,
     }
-
-
-def _infected(patient: Patient) -> bool:
-    return patient.course.cultures.positive is not None
 
 
 def _warnings(patient: Patient) -> Treatment:

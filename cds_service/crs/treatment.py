@@ -12,8 +12,10 @@ from cds_service.crs.scale import Scale
 from cds_service.crs.sentences import Line
 from cds_service.crs.timeline import Timeline
 
-CHECKED_BEFORE_ORDERING = {"allergies": "allergies", "orders": "active orders"}
+CHECKED_BEFORE_ORDERING = {"allergies": "allergies not read", "orders": "active orders not read"}
 """What should be known before a draft is signed, by the name of the kind, in words."""
+NOT_GIVEN = ("not-done", "entered-in-error")
+"""Statuses of an administration that say that there was none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +30,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Treatment:
-    """Drafts, the lines that go with them, cautions that come last, and in a few words what is not drafted (`status`)."""
+    """Drafts with their lines, cautions that come last, and in a few words (`status`) what is withheld or doubted."""
 
     drafts: tuple[Draft, ...] = ()
     lines: tuple[Line, ...] = ()
@@ -121,9 +123,15 @@ class Patient:
         return self.course.response is Response.DETERIORATED or waited >= self.protocol.repeat_after
 
     @property
-    def unread(self) -> tuple[str, ...]:
-        """What could not be read and should be checked before ordering, in words."""
-        return tuple(words for kind, words in CHECKED_BEFORE_ORDERING.items() if kind in self.timeline.gaps)
+    def to_check(self) -> tuple[str, ...]:
+        """What should be checked before a draft is signed, in words.
+
+        Allergies or orders that were not read, and what was charted of a drug of this step and could not be used.
+        """
+        unread = [words for kind, words in CHECKED_BEFORE_ORDERING.items() if kind in self.timeline.gaps]
+        drugs = tuple(f"{self.protocol.orders[name].text}:" for name in self.step.orders)
+        charted = [item.reason for item in self.timeline.unused if item.reason.startswith(drugs)]
+        return (*unread, *(reason for reason in charted if not any(status in reason for status in NOT_GIVEN)))
 
     def doses_unread(self, window: timedelta) -> str:
         """Why drugs given within the window are not all known, empty when they are."""

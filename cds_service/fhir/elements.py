@@ -1,7 +1,7 @@
 """FHIR data types, read leniently: what is malformed is not there, or makes its resource unusable with a reason."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, tzinfo
 from typing import Any
@@ -68,12 +68,11 @@ def text(value: Any, limit: int = SHOWN_TEXT) -> str:
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
-def objects(value: Any) -> Iterator[Json]:
+def objects(value: Any) -> Sequence[Json]:
     """The objects of a list, or the one object that stands where a list should be."""
-    if isinstance(value, dict):
-        yield value
-    elif isinstance(value, list):
-        yield from (item for item in value if isinstance(item, dict))
+    if isinstance(value, list):
+        return [item for item in value if isinstance(item, dict)]
+    return (value,) if isinstance(value, dict) else ()
 
 
 def member(value: Any, *path: str) -> Any:

@@ -202,10 +202,10 @@ def _only_warns(outcome: Json) -> bool:
 
 
 def _known_since(pages: Sequence[Sequence[Json]], zone: tzinfo) -> datetime | None:
-    """The time of the last resource when all are in descending order; None when the order says nothing."""
+    """The time of the last resource when they are in descending order; None when the order says nothing."""
     times = [charted_time(resource, zone) for page in pages for resource in page]
     known = [time for time in times if time is not None]
-    if not known or any(later > earlier for earlier, later in pairwise(known)):
+    if not known or known[0] == known[-1] or any(later > earlier for earlier, later in pairwise(known)):
         return None
     return known[-1]
 

@@ -32,6 +32,8 @@ MEASURED = {
     "saturations": ("time", "percent"),
 }
 """What makes two readings one: the rest (site, method, diastolic) may be charted by one feed and not by the other."""
+_SAID: dict[type[Any], tuple[str, ...]] = {}
+"""The members of each kind of fact that say something of the patient; as many as there are kinds."""
 
 Key = tuple[str, str, datetime]
 
@@ -71,7 +73,7 @@ def read_timeline(
 
 def _understood(resource: Json) -> None:
     """A resource with a modifier that this service does not know must not be read as if it had none (T44)."""
-    inner = [item for name in MAY_BE_MODIFIED for item in objects(resource.get(name))]
+    inner = [item for name in MAY_BE_MODIFIED if name in resource for item in objects(resource[name])]
     if resource.get("implicitRules") or any(item.get("modifierExtension") for item in (resource, *inner)):
         raise Unusable("it carries a modifier that this service does not know")
 
@@ -80,14 +82,21 @@ def _ordered(kind: str, facts: Iterable[Fact]) -> tuple[Any, ...]:
     """By time, each fact once: the same reading from two feeds counts once (DQ-30, DQ-33)."""
     distinct: dict[Any, Fact] = {}
     for fact in sorted(facts, key=_certainty):
-        names = MEASURED.get(kind) or [item.name for item in fields(fact) if item.name not in ("reference", "flags")]
+        names = MEASURED.get(kind) or _said(fact)
         distinct.setdefault(tuple(getattr(fact, name) for name in names), fact)
     return tuple(sorted(distinct.values(), key=lambda fact: (fact.time, fact.reference)))
 
 
+def _said(fact: Fact) -> tuple[str, ...]:
+    kind = type(fact)
+    if kind not in _SAID:
+        _SAID[kind] = tuple(item.name for item in fields(fact) if item.name not in ("reference", "flags"))
+    return _SAID[kind]
+
+
 def _certainty(fact: Fact) -> tuple[datetime, int, int, str]:
     """By time, and at one time what is charted best first: the fewest doubts, the most said."""
-    unsaid = sum(getattr(fact, item.name) in (None, "") for item in fields(fact))
+    unsaid = sum(getattr(fact, name) in (None, "") for name in _said(fact))
     return fact.time, len(fact.flags), unsaid, fact.reference
 
 
@@ -118,7 +127,10 @@ def newest_versions(resources: Iterable[Json]) -> list[Json]:
         if not isinstance(kind, str) or not isinstance(identifier, str):
             nameless.append(resource)
             continue
-        known = newest.setdefault((kind, identifier), [resource])
+        known = newest.get((kind, identifier))
+        if known is None:
+            newest[kind, identifier] = [resource]
+            continue
         later = _is_later(resource, known[0])
         if later:
             known[:] = [resource]

@@ -9,20 +9,23 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cds_service.crs.advice import Advice
 from cds_service.crs.assessment import Assessment, Criterion, EpisodeState, Exposure, Finding, State, Status
-from cds_service.crs.course import IL6_BLOCKER
-from cds_service.crs.figures import shown
-from cds_service.crs.sentences import Say
 from cds_service.crs.treatment import Draft, Treatment
 from cds_service.fhir import orders
 from cds_service.hooks.call import HookCall
 from cds_service.hooks.knowledge import Knowledge
+from cds_service.hooks.summaries import (
+    grade_summary,
+    infection_summary,
+    offer,
+    treatment_summary,
+    treatment_words,
+    ungraded_summary,
+)
 from cds_service.hooks.wording import Clock, within
 
 Card = dict[str, Any]
 SHOWN_UNUSED = 6
 TOPICS = "http://example.org/fhir/CodeSystem/crs-topic"
-"""Some EHRs remember an override by the topic: each names the grade, so that a higher grade is shown again (7.2)."""
-TEMPLATES = {"CRSinfection": "infection.md.j2", "CRStreatment": "treatment.md.j2"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,70 +63,33 @@ def cards(desk: Desk, advice: Advice) -> list[Card]:
 
 def _graded(desk: Desk, advice: Advice) -> list[Card]:
     found = [_grade_card(desk, advice)]
+    grade = desk.assessment.grade
     if advice.infection is not None:
-        summary, needed = _infection_summary(desk, advice)
+        summary, needed = infection_summary(grade, advice)
         severity = indicator(desk.assessment) if needed else "info"
-        found.append(_order_card(desk, "CRSinfection", summary, advice.infection, severity))
+        found.append(_order_card(desk, "infection", summary, advice.infection, severity))
     if advice.treatment is not None:
-        words = _treatment_words(desk, advice.treatment, brief=True)
-        summary = f"CRS grade {desk.assessment.grade}: {'; '.join(words)}"
-        found.append(_order_card(desk, "CRStreatment", summary, advice.treatment, indicator(desk.assessment)))
+        summary = treatment_summary(grade, advice.treatment, desk.knowledge.wording, desk.clock)
+        found.append(_order_card(desk, "treatment", summary, advice.treatment, indicator(desk.assessment)))
     return found
 
 
-def _infection_summary(desk: Desk, advice: Advice) -> tuple[str, bool]:
-    """The summary, and whether something is to be done: cultures, antibiotics, or both."""
-    title = f"CRS grade {desk.assessment.grade}"
-    offered = advice.infection or Treatment()
-    needed = ["blood cultures"] if offered.drafts else []
-    if any(line.say is Say.ANTIBIOTICS for line in offered.lines):
-        needed.append("antibiotics")
-    if not needed:
-        return f"{title}: cultures and antibiotics are charted; monitoring", False
-    with_drug = advice.treatment is not None and advice.treatment.drafts_of(IL6_BLOCKER)
-    before = ", before or with tocilizumab" if with_drug else ""
-    return f"{title}: consider {' and '.join(needed)} now{before}", True
-
-
 def _grade_card(desk: Desk, advice: Advice) -> Card:
-    assessment = desk.assessment
-    detail = desk.knowledge.wording.detail(
+    assessment, treatment = desk.assessment, advice.treatment
+    wording = desk.knowledge.wording
+    detail = wording.detail(
         "grade.md.j2",
         rows=rows(assessment, desk.clock),
-        treatment="; ".join(_treatment_words(desk, advice.treatment)) if advice.treatment is not None else "",
-        drafted=advice.treatment is not None and bool(advice.treatment.drafts),
-        care=desk.knowledge.wording.lines(advice.care, desk.clock),
+        treatment=treatment_words(treatment, wording, desk.clock) if treatment is not None else "",
+        drafted=treatment is not None and bool(treatment.drafts),
+        care=wording.lines(advice.care, desk.clock),
         regrade_by=desk.clock(advice.regrade_by) if advice.regrade_by else "",
         episode=_episode_words(desk),
         exposure=_exposure_words(assessment.exposure),
         **_reservations(assessment),
         **desk.footer,
     )
-    summary = grade_summary(assessment, desk.clock)
-    return _card(desk, f"CRSgrade{assessment.grade}", summary, detail, indicator(assessment))
-
-
-def _treatment_words(desk: Desk, treatment: Treatment, *, brief: bool = False) -> list[str]:
-    """What is drafted and what is not: in summaries in short, on the grade card with the whole dose, in plain words."""
-    words = []
-    if treatment.drafts:
-        offers = [_short(draft) if brief else _offer(draft) for draft in treatment.drafts]
-        words.append("consider " + (" and ".join(offers) if brief else "; ".join(offers)))
-    return words + desk.knowledge.wording.phrases(treatment.status, desk.clock)
-
-
-def _short(draft: Draft) -> str:
-    mg = f" {shown(draft.dose.mg)} mg IV" if draft.dose is not None else ""
-    every = f" every {draft.order.every_hours} h" if draft.order.every_hours else ""
-    condition = f" {draft.condition}" if draft.condition else ""
-    return f"{draft.order.text}{mg}{every}{condition}"
-
-
-def _offer(draft: Draft) -> str:
-    condition = f" ({draft.condition})" if draft.condition else ""
-    mg = draft.dose.mg if draft.dose is not None else None
-    words = orders.dose_words(draft.order, mg)
-    return f"{draft.order.text} {words}{condition}" if mg is not None else f"{words}{condition}"
+    return _card(desk, "grade", grade_summary(assessment, desk.clock), detail, indicator(assessment))
 
 
 def indicator(assessment: Assessment) -> str:
@@ -131,29 +97,6 @@ def indicator(assessment: Assessment) -> str:
     if (assessment.grade or 0) >= 3:
         return "critical"
     return "warning" if assessment.grade == 2 or assessment.status is Status.PROVISIONAL else "info"
-
-
-def grade_summary(assessment: Assessment, clock: Clock) -> str:
-    """`CRS grade N: …`, as a floor where data is missing, with the reason in one line."""
-    fever = assessment.finding(Criterion.FEVER)
-    met = [f for f in assessment.findings if f.criterion is not Criterion.FEVER and f.state is State.MET]
-    met.sort(key=lambda finding: -(finding.grade or 0))
-    words = [finding.headline for finding in met]
-    title = f"CRS grade {assessment.grade}"
-    if assessment.is_floor:
-        title += " or higher"
-        words += [_not_known(finding) for finding in assessment.findings if finding.floor and finding.missing]
-    elif assessment.status is Status.PROVISIONAL:
-        title += " (provisional)"
-    time = f" {clock(fever.evidence[0].time)}" if fever.state is State.MET and fever.evidence else ""
-    body = ", ".join(words)
-    ending = f"{fever.headline}{time}"
-    return within(f"{title}: {body}; {ending}" if body else f"{title}: {ending}")
-
-
-def _not_known(finding: Finding) -> str:
-    """What is missing, short: "no oxygen" would read as if none were given."""
-    return f"{finding.missing[0].partition(' (')[0]} not known"
 
 
 def rows(assessment: Assessment, clock: Clock) -> list[dict[str, object]]:
@@ -189,9 +132,7 @@ def _reservations(assessment: Assessment) -> dict[str, object]:
 
 def _order_card(desk: Desk, topic: str, summary: str, offered: Treatment, severity: str) -> Card:
     lines = desk.knowledge.wording.lines((*offered.lines, *offered.cautions), desk.clock)
-    template = TEMPLATES[topic]
-    detail = desk.knowledge.wording.detail(template, lines=lines, drafted=bool(offered.drafts), **desk.footer)
-    topic = f"{topic}{desk.assessment.grade}"
+    detail = desk.knowledge.wording.detail(f"{topic}.md.j2", lines=lines, drafted=bool(offered.drafts), **desk.footer)
     card = _card(desk, topic, summary, detail, severity)
     if offered.drafts:
         card["suggestions"] = [_suggestion(desk, topic, draft) for draft in offered.drafts]
@@ -201,7 +142,7 @@ def _order_card(desk: Desk, topic: str, summary: str, offered: Treatment, severi
 
 def _suggestion(desk: Desk, topic: str, draft: Draft) -> dict[str, Any]:
     mg = draft.dose.mg if draft.dose is not None else None
-    description = _offer(draft)
+    description = offer(draft)
     resource = orders.draft(
         draft.order,
         mg,
@@ -236,17 +177,7 @@ def _ungraded(desk: Desk, advice: Advice) -> Card:
     pressor = any((finding.grade or 0) >= 3 for finding in signs)
     fever_unknown = assessment.finding(Criterion.FEVER).state is State.UNKNOWN
     severity = "warning" if pressor or (signs and fever_unknown) else "info"
-    return _card(desk, "CRSnotgraded", _ungraded_summary(assessment), detail, severity)
-
-
-def _ungraded_summary(assessment: Assessment) -> str:
-    signs = ", ".join(finding.headline for finding in assessment.findings if finding.grade is not None)
-    if assessment.status is Status.NO_CRS:
-        return within(f"{signs} without fever: no CRS grade; consider sepsis and other causes")
-    fever = assessment.finding(Criterion.FEVER)
-    unread = next((finding for finding in assessment.findings if finding.missing), None)
-    why = _not_known(unread) if unread is not None else "; ".join(fever.doubts)
-    return within(f"CRS not graded: {why}; {signs or fever.headline}")
+    return _card(desk, "notgraded", ungraded_summary(assessment), detail, severity)
 
 
 def _episode_words(desk: Desk) -> str:
@@ -263,6 +194,8 @@ def _exposure_words(exposure: Exposure | None) -> str:
 
 
 def _card(desk: Desk, topic: str, summary: str, detail: str, severity: str) -> Card:
+    """A card. Some EHRs remember an override by the topic: it names the grade, so a higher one is shown again (7.2)."""
+    grade = desk.assessment.grade or ""
     return {
         "uuid": _uuid(desk, topic),
         "summary": within(summary),
@@ -270,7 +203,7 @@ def _card(desk: Desk, topic: str, summary: str, detail: str, severity: str) -> C
         "indicator": severity,
         "source": {
             "label": f"{desk.knowledge.content.scale.title} grading, {desk.knowledge.content.protocol.title}",
-            "topic": {"system": TOPICS, "code": topic, "display": topic.replace("CRS", "CRS ")},
+            "topic": {"system": TOPICS, "code": f"CRS{topic}{grade}", "display": f"CRS {topic} {grade}".strip()},
         },
         "overrideReasons": [dict(reason) for reason in desk.knowledge.content.override_reasons],
     }

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
 
 import orjson
 import structlog
@@ -18,6 +17,7 @@ from cds_service.errors import (
     MethodNotAllowed,
     UnknownService,
     UnsupportedMediaType,
+    operation_outcome,
 )
 from cds_service.fhir.client import new_session
 from cds_service.fhir.strict_json import parse
@@ -46,13 +46,7 @@ def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = settings.maximum_body_bytes + 1  # a chunked body is cut there, not refused
-    access = Access(
-        session=new_session(settings.ca_bundle),
-        executor=ThreadPoolExecutor(max_workers=THREADS * len(knowledge.needs), thread_name_prefix="fhir"),
-        allow_list=settings.fhir_servers,
-        deadline_seconds=settings.deadline_seconds,
-    )
-    app.extensions["crs-cds"] = access
+    app.extensions["crs-cds"] = access = _access(settings, knowledge)
     document = orjson.dumps(discovery(knowledge.needs))
 
     @app.get("/cds-services")
@@ -76,6 +70,16 @@ def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now)
     _answer_errors(app)
     allow_browsers(app, settings.cors_origins)
     return app
+
+
+def _access(settings: Settings, knowledge: Knowledge) -> Access:
+    """One pool of connections and threads for all requests."""
+    return Access(
+        session=new_session(settings.ca_bundle),
+        executor=ThreadPoolExecutor(max_workers=THREADS * len(knowledge.needs), thread_name_prefix="fhir"),
+        allow_list=settings.fhir_servers,
+        deadline_seconds=settings.deadline_seconds,
+    )
 
 
 def _body(maximum: int) -> bytes:
@@ -145,11 +149,3 @@ def _error(error: CdsError) -> Response:
         "detail": error.message,
     }
     return _json(orjson.dumps(problem), error.status, "application/problem+json")
-
-
-def operation_outcome(error: CdsError) -> dict[str, Any]:
-    """The error as a FHIR OperationOutcome (H-4)."""
-    issue: dict[str, Any] = {"severity": "error", "code": error.issue, "details": {"text": error.message}}
-    if error.expression is not None:
-        issue["expression"] = [error.expression]
-    return {"resourceType": "OperationOutcome", "issue": [issue]}

@@ -10,8 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from cds_service import errors
-from cds_service.errors import CdsError, Refused
-from cds_service.web import app as web
+from cds_service.errors import CdsError, Refused, operation_outcome
 from cds_service.web.logs import ALLOWED, only_allowed
 from tests.answers import SERVICE
 from tests.conftest import MakeApp
@@ -30,7 +29,7 @@ def test_h4_every_error_class_becomes_an_operation_outcome_with_its_status() -> 
     classes = list(answered())
     assert len(classes) >= 9
     for found in classes:
-        check_operation_outcome(web.operation_outcome(found("One plain sentence.", expression="context")))
+        check_operation_outcome(operation_outcome(found("One plain sentence.", expression="context")))
         assert found.status >= HTTPStatus.BAD_REQUEST
 
 

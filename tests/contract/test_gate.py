@@ -1,6 +1,7 @@
 """What is asked of the FHIR server, page by page and gate first; what cannot be graded (P-10, H-2, T01, T45 to T54)."""
 
 import json
+import socket
 from copy import deepcopy
 
 import pytest
@@ -22,7 +23,7 @@ from tests.answers import (
     refusal,
 )
 from tests.conftest import MakeApp
-from tests.hostile import hostile
+from tests.hostile import hostile, whole
 from tests.server import NOW, Fhir, prefetch
 
 # Pages
@@ -77,6 +78,37 @@ def test_pages_are_read_no_further_back_than_the_rules_look(pulling: FlaskClient
     body = answer(pulling, prefetch=filled, fhirServer=fhir.base)
     assert fhir.queries() == []
     assert "page" not in missing(body)
+
+
+def test_pages_of_the_fhir_server_are_read_no_further_back_either(make_app: MakeApp, filled: Json) -> None:
+    old = deepcopy(filled["temperature"]["entry"][0])
+    old["resource"] |= {"id": "old", "effectiveDateTime": "2025-01-01T00:00:00Z"}
+    page = filled.pop("temperature")
+    page["entry"].append(old)
+
+    def answer_page(connection: socket.socket, head: bytes) -> None:
+        page["link"] = [{"relation": "next", "url": f"{server.base}/Observation?page=2"}]
+        connection.sendall(whole(json.dumps(page).encode()))
+
+    with hostile(answer_page) as server:
+        body = answer(make_app(fhir_servers=server.base), prefetch=filled, fhirServer=server.base)
+        assert len(server.heads) == 1
+    assert assessment(body)["status"] == "graded"
+
+
+def test_a_month_of_administrations_does_not_stand_in_for_a_season_of_therapies(
+    client: FlaskClient, fhir: Fhir, filled: Json
+) -> None:
+    filled["therapies"] = FAILED
+    assert "T-cell engaging therapies" not in missing(answer(client, prefetch=filled))
+    old = deepcopy(filled["administrations"]["entry"][-1])
+    old["resource"] |= {
+        "id": "old",
+        "effectivePeriod": {"start": "2026-10-15T00:00:00Z", "end": "2026-10-15T01:00:00Z"},
+    }
+    filled["administrations"]["entry"].append(old)
+    filled["administrations"]["link"] = [{"relation": "next", "url": f"{fhir.base}/MedicationAdministration?page=2"}]
+    assert "T-cell engaging therapies" in missing(answer(client, prefetch=filled))
 
 
 def test_a_cut_list_of_administrations_beside_complete_coded_ones_is_said_and_makes_nothing_unknown(

@@ -1,6 +1,7 @@
 """Prefetch key by key: value, null, OperationOutcome, absent, and what is none of these (P-1 to P-9, P-19)."""
 
 import json
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -8,8 +9,23 @@ import pytest
 from flask.testing import FlaskClient
 
 from cds_service.hooks.knowledge import Knowledge
-from tests.answers import DECIDED, FAILED, GATE, KEYS, PARTS, WARNED, Json, answer, assessment, missing, not_lower
-from tests.server import Fhir
+from tests.answers import (
+    DECIDED,
+    FAILED,
+    GATE,
+    KEYS,
+    PARTS,
+    PATIENT,
+    SERVICE,
+    WARNED,
+    Json,
+    answer,
+    assessment,
+    missing,
+    not_lower,
+)
+from tests.contract.validator import check
+from tests.server import Fhir, hook_call
 
 NOTHING_USABLE: list[Any] = [
     "<html>Log in</html>",
@@ -22,6 +38,9 @@ NOTHING_USABLE: list[Any] = [
     {"resourceType": "Questionnaire", "id": "q"},
     {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Questionnaire", "id": "q"}}]},
 ]
+
+
+WRONG: list[Any] = [None, True, -1, "x", [], [None], {"a": 1}, "9999-12-31T23:59:59+14:00", {"reference": 5}]
 
 
 def test_the_keys_are_those_of_discovery(knowledge: Knowledge) -> None:
@@ -179,3 +198,30 @@ def test_t41_resources_of_another_patient_are_set_aside_and_said(client: FlaskCl
     assert unused in assessment(body)["unused"]
     assert (assessment(body)["status"], assessment(body)["grade"]) == ("graded", 3)
     assert assessment(body)["findings"] == assessment(whole)["findings"]
+
+
+# Damage
+
+
+def places(element: Any) -> Iterator[tuple[Any, str | int]]:
+    """Every place of a JSON value in which a value stands: its container and the name or number there."""
+    for name, value in element.items() if isinstance(element, dict) else enumerate(element):
+        yield element, name
+        if isinstance(value, dict | list):
+            yield from places(value)
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda value: json.dumps(value)[:20])
+@pytest.mark.parametrize("nth", range(0, 24, 4))
+def test_t39_whatever_is_wrong_at_whatever_place_of_every_resource_is_no_internal_error(
+    client: FlaskClient, filled: Json, nth: int, wrong: Any
+) -> None:
+    for number, bundle in enumerate(value for key, value in filled.items() if key != "patient"):
+        for entry in bundle.get("entry", []):
+            found = list(places(entry["resource"]))
+            container, name = found[(nth + number) % len(found)]
+            container[name] = deepcopy(wrong)
+    sent = client.post(SERVICE, json=hook_call(PATIENT, prefetch=filled))
+    assert sent.status_code in (200, 412), sent.text
+    if sent.status_code == 200:
+        check(sent.get_json(), patient_id=PATIENT)

@@ -141,6 +141,13 @@ def test_authentication_that_is_required_is_refused_until_it_exists() -> None:
     check_authentication(Settings(auth="off"))
 
 
+def serve(*options: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """`crs-cds serve`, which must not come to serve."""
+    command = [sys.executable, "-m", "cds_service", "serve", "--port", "0", *options]
+    environment = clean_environment(**settings)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -152,16 +159,16 @@ def test_authentication_that_is_required_is_refused_until_it_exists() -> None:
     ],
 )
 def test_the_service_does_not_start_on_bad_settings_and_says_what_to_set(settings: dict[str, str], words: str) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "cds_service", "serve", "--port", "0"],
-        cwd=ROOT,
-        env=clean_environment(**settings),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = serve(**settings)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("crs-cds: ")
     assert words in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_the_service_does_not_start_on_a_bad_file(tmp_path: Path) -> None:
+    config = tmp_path / "crs.toml"
+    config.write_text("auth = 'off'\ntimezone = 'nowhere'\n")
+    ended = serve("--config", str(config))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("crs-cds: CRS_CDS_TIMEZONE: 'nowhere' is not an IANA time zone")

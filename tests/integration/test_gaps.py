@@ -1,15 +1,59 @@
 """From what was gathered to what is not known, kind by kind (design 3: unknown is a value; T45, T54)."""
 
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
 from cds_service.crs.timeline import Gap
+from cds_service.fhir.client import FhirClient, Page
+from cds_service.fhir.deadline import Deadline
 from cds_service.fhir.gaps import gaps
-from cds_service.fhir.gather import State, Supply
+from cds_service.fhir.gather import Source, State, Supply, gather
+from cds_service.fhir.lanes import Lanes
 from cds_service.fhir.needs import Need
 from cds_service.hooks.knowledge import Knowledge
 from tests.server import NOW
+
+FAILED = {"resource": {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}}
+
+
+@dataclass
+class Paging:
+    """A FHIR client whose further pages are given."""
+
+    further: list[list[Any]]
+    base: str = "http://ehr"
+    deadline: Deadline = field(default_factory=lambda: Deadline.after(5))
+
+    def following(self, link: str) -> Iterator[Page]:
+        for entry in self.further:
+            yield Page({"resourceType": "Bundle", "entry": entry}, None if entry is self.further[-1] else link)
+
+
+def reading(days: float) -> dict[str, Any]:
+    """An entry with a temperature so many days old."""
+    return {"resource": {"resourceType": "Observation", "effectiveDateTime": ago(days).isoformat()}}
+
+
+def gathered(need: Need, first: list[Any], *further: list[Any]) -> Supply:
+    """What comes of a prefetched page with further ones behind it."""
+    page = {"resourceType": "Bundle", "entry": first, "link": [{"relation": "next", "url": "http://ehr/x"}]}
+    with ThreadPoolExecutor(1) as executor:
+        source = Source(
+            patient_id="p",
+            prefetch={need.key: page},
+            client=cast(FhirClient, Paging(list(further))),
+            no_server="",
+            executor=executor,
+            lanes=Lanes(1),
+            now=NOW,
+            zone=UTC,
+        )
+        return gather([need], source)[need.key]
 
 
 @pytest.fixture
@@ -96,3 +140,26 @@ def test_an_infusion_that_began_before_the_cut_may_still_run(needs: dict[str, Ne
     assert of(cut(needs["procedures"], ago(2)))["oxygen"].known_since is None
     assert of(cut(needs["oxygen"], ago(2)))["oxygen"].known_since == ago(2), "a single reading does not last"
     assert of(cut(needs["infusionRates"], ago(2)))["vasoactives"].known_since == ago(2)
+
+
+def test_t54_a_page_with_an_error_ends_what_is_known_and_what_lies_behind_it_is_used(needs: dict[str, Need]) -> None:
+    supply = gathered(needs["temperature"], [reading(1), reading(2)], [FAILED, reading(3)], [reading(4)])
+    assert (supply.state, supply.known_since, len(supply.resources)) == (State.TRUNCATED, ago(2), 4)
+    assert supply.reason == "the EHR reported an error within the answer"
+
+
+def test_pages_that_all_came_are_complete_and_say_no_time(needs: dict[str, Need]) -> None:
+    supply = gathered(needs["temperature"], [reading(1)], [reading(2)], [reading(3)])
+    assert (supply.state, supply.known_since, len(supply.resources)) == (State.COMPLETE, None, 3)
+
+
+def test_pages_that_reach_beyond_the_horizon_are_complete_since_then(needs: dict[str, Need]) -> None:
+    supply = gathered(needs["temperature"], [reading(1)], [reading(40)], [reading(50)])
+    assert (supply.state, supply.known_since, len(supply.resources)) == (State.COMPLETE, ago(40), 2)
+
+
+def test_pages_in_no_order_of_time_are_read_to_their_end(needs: dict[str, Need]) -> None:
+    for first in ([reading(50), reading(1)], [reading(40), reading(40)], [reading(60)]):
+        supply = gathered(needs["temperature"], first, [reading(1)])
+        assert (supply.state, supply.known_since, len(supply.resources)) == (State.COMPLETE, None, len(first) + 1)
+        assert gathered(needs["temperature"], first, [FAILED]).known_since is None

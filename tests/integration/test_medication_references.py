@@ -1,11 +1,17 @@
 """Orders and administrations that only refer to a Medication, as some EHRs send all of theirs (T54, T69)."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from cds_service.crs.timeline import Gap
+from cds_service.fhir.gather import Source
+from cds_service.fhir.lanes import Lanes
+from cds_service.fhir.medications import Medications
 from cds_service.fhir.memory import Repository
 from cds_service.fhir.stories import load_story
 from tests.answers import SERVICE
@@ -52,6 +58,17 @@ def assessment(make_app: MakeApp, fhir: Fhir) -> Json:
     return found
 
 
+def administration(status: str, start: str = "2026-11-20T10:00:00Z") -> Json:
+    return {
+        "resourceType": "MedicationAdministration",
+        "id": f"given-{start}",
+        "status": status,
+        "subject": {"reference": f"Patient/{PATIENT}"},
+        "effectiveDateTime": start,
+        "medicationReference": {"reference": "Medication/7"},
+    }
+
+
 def test_medications_that_are_only_referred_to_are_read_once_and_graded(make_app: MakeApp, referring: Fhir) -> None:
     found = assessment(make_app, referring)
     assert (found["status"], found["grade"]) == ("graded", 3)
@@ -84,14 +101,7 @@ def test_a_vasopressor_whose_name_cannot_be_read_leaves_a_floor(make_app: MakeAp
 
 
 def test_a_reference_to_nothing_is_said_and_makes_nothing_unknown(make_app: MakeApp, fhir: Fhir) -> None:
-    dangling = {
-        "resourceType": "MedicationAdministration",
-        "id": "dangling",
-        "status": "completed",
-        "subject": {"reference": f"Patient/{PATIENT}"},
-        "effectiveDateTime": "2026-11-22T10:00:00Z",
-        "medicationReference": {"reference": "Medication/none"},
-    }
+    dangling = administration("completed") | {"id": "dangling"}
     call = hook_call(PATIENT, fhirServer=fhir.base, prefetch={"own": dangling})
     body = make_app(fhir_servers=fhir.base).post(SERVICE, json=call).get_json()
     found = body["extension"]["org.crs-cds.assessment"]
@@ -111,3 +121,35 @@ def test_a_reference_that_is_no_id_is_never_put_into_a_query(make_app: MakeApp, 
     call = hook_call(PATIENT, fhirServer=fhir.base, prefetch={"own": odd})
     assert make_app(fhir_servers=fhir.base).post(SERVICE, json=call).status_code == 200
     assert not [one for one in fhir.asked if one.path == "/fhir/Medication"]
+
+
+def test_a_reference_with_a_display_needs_no_query(make_app: MakeApp, fhir: Fhir) -> None:
+    named = administration("completed") | {"medicationReference": {"reference": "Medication/7", "display": "aspirin"}}
+    call = hook_call(PATIENT, fhirServer=fhir.base, prefetch={"own": named})
+    assert make_app(fhir_servers=fhir.base).post(SERVICE, json=call).status_code == 200
+    assert not [one for one in fhir.asked if one.path == "/fhir/Medication"]
+
+
+def test_what_has_no_name_is_unknown_up_to_its_time_and_while_it_runs_throughout() -> None:
+    with ThreadPoolExecutor(1) as executor:
+        source = Source(
+            patient_id=PATIENT,
+            prefetch={},
+            client=None,
+            no_server="no fhirServer was given",
+            executor=executor,
+            lanes=Lanes(1),
+            now=NOW,
+            zone=UTC,
+        )
+        medications = Medications(source)
+        given = [administration("completed"), administration("completed", "2026-11-21T10:00:00Z")]
+        assert medications.gaps(given, medications.for_resources(given)) == dict.fromkeys(
+            ("therapies", "drugs", "vasoactives"),
+            Gap("names of medications: no fhirServer was given", datetime(2026, 11, 21, 10, tzinfo=UTC)),
+        )
+        running = [*given, administration("in-progress", "2026-11-01T10:00:00Z")]
+        found = medications.gaps(running, medications.for_resources(running))
+        assert {gap.known_since for gap in found.values()} == {None}
+        known = {"Medication/7": {"resourceType": "Medication", "id": "7"}}
+        assert medications.gaps(running, known) == {}

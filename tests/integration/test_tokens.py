@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from structlog.testing import capture_logs
 from tests.answers import PATIENT, SERVICE
 from tests.conftest import MakeApp
 from tests.hostile import Hostile, hostile, whole
-from tests.server import STORIES, Fhir, Service, hook_call, service_process, stories
+from tests.server import HOST, SECONDS, STORIES, Fhir, Service, hook_call, service_process, stories
 
 TOKEN = "canary-token-7e1b9c"
 AUTHORIZATION = {"access_token": TOKEN, "token_type": "Bearer", "expires_in": 300, "scope": "patient/*.rs"}
@@ -116,6 +117,10 @@ def test_t11_the_log_of_the_production_server_holds_no_token_and_no_patient(
     assert service.call(malformed).status_code == 400
     assert service.call(hook_call(f"{PATIENT}/{TOKEN}")).status_code == 400
     assert service.call(hook_call(PATIENT), service=TOKEN).status_code == 404
+    malformed_http = f"GET /cds-services HTTP/1.1\r\nHost: x\r\nAuthorization Bearer {TOKEN}\r\n\r\n"
+    with socket.create_connection((HOST, int(service.base.rpartition(":")[2])), SECONDS) as connection:
+        connection.sendall(malformed_http.encode())
+        assert connection.recv(64).startswith(b"HTTP/1.1 400")
     log = service.log.read_text()
     assert log.count('"event":"answered"') + log.count('"event": "answered"') == 8
     assert [line for line in log.splitlines() if not line.startswith("{")] == [], "every line is JSON of our own"

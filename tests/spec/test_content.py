@@ -116,6 +116,17 @@ PROTOCOL = "protocols/supplied.toml"
             id="unused sentence",
         ),
         pytest.param(replace("text/grade.md.j2", "{% for", "{% four"), "grade.md.j2: line", id="template syntax"),
+        pytest.param(
+            replace("text/sentences.toml", "{{ window }}", "{{ windows }}"),
+            "there is no value 'windows'",
+            id="unknown value",
+        ),
+        pytest.param(replace("text/grade.md.j2", "rows", "rowz"), "there is no value 'rowz'", id="unknown table"),
+        pytest.param(
+            replace("text/sentences.toml", "| sentence", "| sentense"),
+            "there is no filter 'sentense'",
+            id="unknown filter",
+        ),
         pytest.param(replace("clients/generic.toml", '"proposal"', '"plan"'), "intent", id="client intent"),
     ],
 )

@@ -74,6 +74,7 @@ RESULTS = {
     "Blood culture negative": "negative",
     "No organisms isolated": "negative",
     "sterile": "negative",
+    "Negative (qualifier value)": "negative",
     "Positive": "positive",
     "Positive for Escherichia coli": "positive",
     "Gram negative rods": "positive",
@@ -103,6 +104,21 @@ def test_c27_only_clear_words_make_a_culture_negative_or_positive(conclusion: st
 def test_c27_of_a_text_and_a_display_that_contradict_each_other_growth_counts() -> None:
     value = {"text": "No growth", "coding": [{"display": "Positive"}]}
     assert steps(read(observation(concept(LOINC, "600-7"), valueCodeableConcept=value))) == ["positive"]
+
+
+def test_c27_the_laboratory_may_mark_a_culture_positive_and_never_negative() -> None:
+    marked = {"interpretation": [{"coding": [{"code": "POS", "display": "Positive"}]}]}
+    organism = observation(concept(LOINC, "600-7"), valueString="Candida albicans")
+    assert steps(read(organism | marked)) == ["positive"]
+    assert steps(read(organism | {"interpretation": [{"text": "Negative"}]})) == ["drawn"]
+    grown_nothing = observation(concept(LOINC, "600-7"), valueString="No growth")
+    assert steps(read(grown_nothing | {"interpretation": [{"text": "Normal"}]})) == ["negative"]
+
+
+def test_c27_coded_conclusions_of_a_report_count_as_its_text() -> None:
+    assert steps(read(culture(status="final") | {"conclusionCode": [{"text": "Positive"}]})) == ["positive"]
+    both = culture("No growth") | {"conclusionCode": [{"coding": [{"display": "Candida albicans"}]}]}
+    assert steps(read(both)) == ["drawn"]
 
 
 @pytest.mark.parametrize("status", ["final", "amended", "corrected", "appended"])

@@ -91,6 +91,18 @@ def test_4_4_a_fever_that_is_not_current_any_more_is_said_to_be_past() -> None:
     assert past.notes == ("the last fever was 13 h ago: CRS is not resolved before the time it takes",)
 
 
+def test_4_5_a_fever_that_nothing_explains_away_is_doubted_with_its_age() -> None:
+    assert fever(febrile(temperature("38.5", "40 h"), temperature("37.0", "20 min"))).doubts == (
+        "the last fever was 40 h ago, nothing charted masks it, and it is not documented that CRS has resolved",
+    )
+
+
+def test_without_fever_the_highest_temperature_is_the_evidence_and_the_latest_the_headline() -> None:
+    finding = fever(afebrile(temperature("37.6", "5 h"), temperature("36.4", "1 h")))
+    assert finding.headline == "T 36.4 °C"
+    assert [evidence.display for evidence in finding.evidence] == ["37.6 °C"]
+
+
 def test_the_current_fever_is_named_before_the_highest() -> None:
     finding = fever(febrile(temperature("40.1", "5 h"), temperature("38.4", "20 min")))
     assert finding.headline == "T 38.4 °C"
@@ -128,6 +140,7 @@ def test_s_grade_waive_fever_is_waived_after_any_drug_that_hides_it(agent: str) 
     timeline = febrile(temperature("38.9", "20 h"), temperature("36.8", "30 min"), drug(agent, "18 h"))
     assert fever(timeline).state == "waived"
     assert fever(timeline).headline == f"fever waived after {agent}"
+    assert [item.display for item in fever(timeline).evidence] == ["36.8 °C", "38.9 °C", f"{agent} given"]
     assert outcome(timeline) == "graded 1"
 
 
@@ -227,7 +240,12 @@ def test_no_fever_is_said_when_all_that_matters_is_known(gaps: dict) -> None:
 
 
 def test_dq_43_what_is_missing_is_named_with_the_reason() -> None:
-    assert fever(afebrile(gaps=unread("drugs"))).missing == ("drugs that can hide fever (the EHR did not answer)",)
+    why = "(the EHR did not answer)"
+    assert fever(afebrile(gaps=unread("drugs"))).missing == (f"drugs that can hide fever {why}",)
+    assert fever(afebrile(gaps=unread("temperatures"))).missing == (f"temperature in the last 12 h {why}",)
+    assert fever(afebrile(gaps=known_since("2 d", "temperatures"))).missing == (
+        "temperatures since the therapy (only one page was sent)",
+    )
 
 
 # 4.5 point 7: CRS that is charted stands for a fever outside the record.

@@ -319,20 +319,12 @@ def test_dq60_dopamine_counts_at_any_dose() -> None:
     assert running(read(infusion("dopamine", 2))) == ["dopamine"]
 
 
-@pytest.mark.parametrize(
-    ("words", "reason"),
-    [
-        ("midodrine", "midodrine: a bolus of it is no vasopressor in ASTCT grading"),
-        ("ephedrine", "ephedrine: a bolus of it is no vasopressor in ASTCT grading"),
-        ("methylene blue", "methylene blue: a bolus of it is no vasopressor in ASTCT grading"),
-        ("terlipressin", "terlipressin: a bolus of it is no vasopressor in ASTCT grading"),
-    ],
-)
-def test_dq60_other_drugs_that_raise_the_pressure_are_said_and_never_counted(words: str, reason: str) -> None:
-    timeline = read(given(words))
-    assert timeline.vasoactives == ()
-    assert reasons(timeline) == [reason]
-    assert running(read(infusion(words))) == []
+@pytest.mark.parametrize("words", ["midodrine", "ephedrine", "methylene blue", "terlipressin"])
+def test_dq60_other_drugs_that_raise_the_pressure_are_kept_with_their_role(words: str) -> None:
+    for resource in (given(words), infusion(words)):
+        timeline = read(resource)
+        assert [(fact.agent, fact.role) for fact in timeline.vasoactives] == [(words, "other")]
+        assert running(timeline) == []
 
 
 def test_dq60_midodrine_by_mouth_is_said() -> None:
@@ -460,6 +452,13 @@ def test_3_8_an_order_of_tocilizumab_is_no_dose_and_blocks_another() -> None:
     timeline = read(order("tocilizumab"))
     assert timeline.drugs == ()
     assert [(fact.agent, fact.group) for fact in timeline.orders] == [("tocilizumab", "il6-blocker")]
+
+
+def test_an_order_names_its_agent_as_an_administration_does() -> None:
+    for name in ("angiotensin II", "amphotericin B"):
+        ordered = read(order(name)).orders
+        charted = read(infusion(name))
+        assert [fact.agent for fact in ordered] == [fact.agent for fact in (*charted.vasoactives, *charted.drugs)]
 
 
 @pytest.mark.parametrize("status", ["active", "on-hold", "draft"])
@@ -699,11 +698,19 @@ def test_a_completed_order_of_a_therapy_without_a_date_is_said(date: Any) -> Non
     assert reasons(timeline) == ["teclistamab: the date it was given cannot be read"]
 
 
-def test_a_continuous_therapy_lasts_while_it_is_in_progress() -> None:
-    going_on = infusion("blinatumomab", None, started=5 * DAY)
-    over = infusion("blinatumomab", None, started=5 * DAY, ended=DAY)
-    assert [fact.until for fact in read(going_on).therapies] == [FOREVER]
-    assert [fact.until for fact in read(over).therapies] == [NOW - DAY]
+@pytest.mark.parametrize("name", ["blinatumomab", "anakinra"])
+def test_what_is_given_continuously_lasts_while_it_is_in_progress(name: str) -> None:
+    going_on = infusion(name, None, started=5 * DAY)
+    expected = [
+        (going_on, FOREVER),
+        (given(name, status="in-progress"), FOREVER),
+        (infusion(name, None, started=5 * DAY, ended=DAY), NOW - DAY),
+        (going_on | {"status": "completed"}, None),
+        (given(name), None),
+    ]
+    for resource, until in expected:
+        timeline = read(resource)
+        assert [fact.until for fact in (*timeline.therapies, *timeline.drugs)] == [until]
 
 
 @pytest.mark.parametrize("name", ["tocilizumab", "norepinephrine", "teclistamab"])

@@ -536,6 +536,14 @@ def test_t39_a_malformed_resource_costs_only_itself(broken: Json) -> None:
     assert len(timeline.temperatures) + len(timeline.unused) <= 1
 
 
+@pytest.mark.parametrize(("bad", "said"), [(8, 8), (9, 9), (3000, 9)])
+def test_t39_very_many_bad_components_are_said_in_few_words(bad: int, said: int) -> None:
+    parts = [component("8310-5", valueQuantity=quantity(400 + number, "Cel")) for number in range(bad)]
+    (reason,) = reasons(read(observation(concept(LOINC, "85353-1"), component=parts)))
+    assert reason.count("; ") == said - 1
+    assert reason.endswith(f"and {bad - 8} more") is (bad > 8)
+
+
 @pytest.mark.parametrize("kind", ["Questionnaire", "observation", "", None, 5, ["Observation"]])
 def test_t39_a_resource_of_an_unknown_type_is_passed_over(kind: Any) -> None:
     timeline = read(temperature(38.6) | {"resourceType": kind})

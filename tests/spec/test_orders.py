@@ -1,6 +1,7 @@
 """Draft orders as FHIR R4: always drafts, complete, with an end, and saying their dose in words and in numbers."""
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +9,9 @@ import pytest
 from fhir.resources.R4B.medicationrequest import MedicationRequest
 from fhir.resources.R4B.servicerequest import ServiceRequest
 
+from cds_service.content.codes import SystemFile
+from cds_service.content.files import data_folder, read_toml
+from cds_service.content.protocols import OrderFile, ProtocolFile, order, protocol
 from cds_service.fhir.orders import dose_words, draft
 from tests.bedside import content
 
@@ -49,9 +53,9 @@ def test_an_order_reads_as_a_pharmacist_would_say_it(name: str, mg: str | None, 
 
 
 def test_a_test_without_a_quantity_has_no_empty_note() -> None:
-    order = replace(ORDERS["blood-cultures"], quantity="")
-    assert dose_words(order, None) == "blood cultures"
-    made = draft(order, None, patient_id="p", encounter_id=None, user="Patient/p", intent="proposal", reason="CRS")
+    bare = replace(ORDERS["blood-cultures"], quantity="")
+    assert dose_words(bare, None) == "blood cultures"
+    made = draft(bare, None, patient_id="p", encounter_id=None, user="Patient/p", intent="proposal", reason="CRS")
     assert "note" not in made
 
 
@@ -114,9 +118,72 @@ def test_only_a_professional_is_the_requester(user: str, asked: bool) -> None:
     assert ("requester" in resource("tocilizumab", "656", user=user)) is asked
 
 
-@pytest.mark.parametrize(("name", "order"), list(ORDERS.items()))
-def test_every_order_of_the_protocol_is_valid_fhir(name: str, order: Any) -> None:
-    mg = None if order.kind == "service" else "100"
+@pytest.mark.parametrize("name", ORDERS)
+def test_every_order_of_the_protocol_is_valid_fhir(name: str) -> None:
+    mg = None if ORDERS[name].kind == "service" else "100"
     made = resource(name, mg)
     model: Any = {"MedicationRequest": MedicationRequest, "ServiceRequest": ServiceRequest}[made.pop("resourceType")]
     model(**made)
+
+
+# --- content that would make a dangerous order does not load --------------------------------------------------------
+
+
+def order_file(name: str, **changed: Any) -> OrderFile:
+    raw = read_toml(data_folder("cards") / "orders" / f"{name}.toml")
+    return OrderFile.model_validate({key: value for key, value in (raw | changed).items() if value is not None})
+
+
+def systems() -> dict[str, SystemFile]:
+    raw = read_toml(data_folder("cards") / "codes" / "_systems.toml")
+    return {name: SystemFile.model_validate(value) for name, value in raw.items()}
+
+
+COURSE = {"unit": "d", "reference": "r", "date": date(2026, 1, 1)}
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "fault"),
+    [
+        ("dexamethasone-10", {"course": None}, "needs both `every` and `course`"),
+        ("dexamethasone-10", {"every": None}, "needs both `every` and `course`"),
+        ("dexamethasone-10", {"course": {"low": 3, "high": 1, **COURSE}}, "low first"),
+        ("dexamethasone-10", {"course": {"low": 0, "high": 1, **COURSE}}, "low first"),
+        ("dexamethasone-10", {"course": {"low": 1, "high": 3, **COURSE, "unit": "h"}}, "unit 'd'"),
+        ("dexamethasone-10", {"course": {"low": 1, "high": Decimal("1.5"), **COURSE}}, "whole days"),
+        ("dexamethasone-10", {"dose": None}, "either a fixed dose or weight bands"),
+        ("tocilizumab", {"band": []}, "either a fixed dose or weight bands"),
+    ],
+)
+def test_an_order_without_a_dose_rule_or_without_an_end_is_refused(
+    name: str, changed: dict[str, Any], fault: str
+) -> None:
+    with pytest.raises(ValueError, match=fault):
+        order(order_file(name, **changed), systems())
+
+
+def test_the_orders_as_they_are_load() -> None:
+    for name in ORDERS:
+        assert order(order_file(name), systems()) == ORDERS[name]
+
+
+RANGE = {"low": 1, "high": 9, "unit": "kg", "reference": "r", "date": date(2026, 1, 1)}
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        [],
+        [RANGE | {"below_years": 1}],
+        [RANGE, RANGE],
+        [RANGE | {"below_years": 3}, RANGE | {"below_years": 1}, RANGE],
+        [RANGE | {"below_years": 1}, RANGE | {"below_years": 1}, RANGE],
+        [RANGE | {"unit": "[lb_av]"}],
+        [RANGE | {"low": 9, "high": 1}],
+    ],
+)
+def test_weights_by_age_that_leave_an_age_out_are_refused(ranges: list[dict[str, Any]]) -> None:
+    raw = read_toml(data_folder("cards") / "protocols" / "supplied.toml")
+    raw["weight"]["plausible"] = ranges
+    with pytest.raises(ValueError, match="plausible weights"):
+        protocol(ProtocolFile.model_validate(raw), ORDERS)

@@ -256,6 +256,11 @@ def test_support_in_progress_counts_though_only_its_day_is_charted_or_its_end_is
         assert [fact.until for fact in read(resource).oxygen] == [FOREVER]
 
 
+def test_t61_of_the_code_and_the_text_of_a_procedure_the_graver_counts() -> None:
+    (fact,) = read(procedure(concept(SNOMED, "57485005") | {"text": "BiPAP"})).oxygen
+    assert fact.device == "bilevel"
+
+
 @pytest.mark.parametrize(
     "when",
     [

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cds_service.crs.sentences import Say
-from cds_service.crs.timeline import Gap, OxygenSaturation
+from cds_service.crs.timeline import Gap, OxygenSaturation, Unused
 from cds_service.crs.treatment import Draft
 from tests.bedside import (
     Bedside,
@@ -120,11 +120,32 @@ def test_doses_of_the_thirty_days_of_the_label_are_all_that_must_be_known() -> N
     assert draft(Bedside(gaps={"drugs": Gap("not all pages", ago(30 * 24))})) is not None
 
 
-@pytest.mark.parametrize("kind", ["allergies", "orders"])
-def test_allergies_and_orders_that_were_not_read_are_to_be_checked_and_nothing_is_recommended(kind: str) -> None:
+@pytest.mark.parametrize(("kind", "words"), [("allergies", "allergies not read"), ("orders", "active orders not read")])
+def test_allergies_and_orders_that_were_not_read_are_to_be_checked_and_nothing_is_recommended(
+    kind: str, words: str
+) -> None:
     bedside = Bedside(phases=[(20, 3)], gaps={kind: Gap("not read")})
-    assert all(not found.recommended for name, found in bedside.drafts.items() if name != "blood-cultures")
-    assert bedside.values(Say.CHECK_FIRST)["unread"] in ("allergies", "active orders")
+    assert [draft.recommended for draft in bedside.drafts.values()] == [True, False, False]
+    assert bedside.values(Say.CHECK_FIRST)["items"] == words
+
+
+@pytest.mark.parametrize(
+    ("reason", "checked"),
+    [
+        ("tocilizumab: its time cannot be read", True),
+        ("tocilizumab: status is unknown", True),
+        ("dexamethasone: dated in the future", True),
+        ("tocilizumab: status is not-done", False),
+        ("tocilizumab: status is entered-in-error", False),
+        ("acetaminophen: its time cannot be read", False),
+    ],
+)
+def test_a_charted_dose_that_could_not_be_used_is_to_be_checked(reason: str, checked: bool) -> None:
+    bedside = Bedside(phases=[(20, 3)], unused=[Unused("MedicationAdministration/1", reason)])
+    assert bedside.drafts["tocilizumab"].recommended is not checked
+    assert (Say.CHECK_FIRST in bedside.says) is checked
+    if checked:
+        assert f"Check before ordering: {reason}." in bedside.words.replace("*", "")
 
 
 def test_an_active_order_that_is_not_given_leaves_no_second_draft() -> None:

@@ -1,4 +1,4 @@
-"""Words: record text stays text, summaries fit, every sentence is said by some patient and is whole, cards are short."""
+"""Words: record text stays text, summaries fit, every sentence is said by some patient and whole, cards are short."""
 
 import re
 from collections.abc import Iterator
@@ -16,8 +16,10 @@ from markdown_it import MarkdownIt
 from cds_service.crs.assessment import Status
 from cds_service.crs.sentences import Line, Say
 from cds_service.crs.timeline import Gap, OxygenSaturation, OxygenSupport, Temperature
+from cds_service.crs.treatment import Treatment
 from cds_service.hooks.assessment_json import assessment_json
 from cds_service.hooks.cards import indicator
+from cds_service.hooks.summaries import treatment_summary, treatment_words
 from cds_service.hooks.wording import MAXIMUM_SUMMARY, Clock, Markdown, Wording, escaped, within
 from tests.bedside import (
     NOW,
@@ -379,3 +381,23 @@ def test_members_without_a_value_are_left_out_and_the_grade_is_not() -> None:
     assert found["grade"] is None
     assert "episode" not in found
     assert found["asOf"] == "2026-01-15T12:00:00Z"
+
+
+def test_a_protocol_that_offers_nothing_at_a_grade_says_so() -> None:
+    empty = Treatment()
+    assert treatment_summary(2, empty, knowledge().wording, CLOCK) == "CRS grade 2: no order is drafted at this grade"
+    assert treatment_words(empty, knowledge().wording, CLOCK) == "no order is drafted at this grade"
+
+
+def test_a_summary_leaves_out_whole_phrases_that_do_not_fit_and_the_grade_card_none() -> None:
+    waiting = PATIENTS["waiting"]
+    summary = waiting.cards[2]["summary"]
+    assert summary.endswith("no repeat yet (label: since 10:00, protocol: 18 Jan 02:00)")
+    assert "blood culture positive" not in summary
+    assert "blood culture positive" in waiting.cards[0]["detail"]
+
+
+def test_the_grade_card_alone_says_what_speaks_against_a_draft() -> None:
+    detail = Bedside(phases=[(20, 3)], scores=[score("6", 1)], weights=[weight("29", 1)]).cards[0]["detail"]
+    assert "weight near 30 kg, where the dose per kg changes: confirm" in detail
+    assert "ICANS present: tocilizumab may worsen it" in detail

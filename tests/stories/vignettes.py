@@ -111,6 +111,6 @@ def _medications(case: Mapping[str, Any]) -> Iterator[Json]:
             unit=entry.get("unit", "ug/kg/min"),
         )
     for entry in case.get("given", []):
-        yield chart.given(entry["drug"], entry.get("mg"), ago=hours(entry))
+        yield chart.given(entry["drug"], entry.get("mg"), ago=hours(entry), status=entry.get("status", "completed"))
     for entry in case.get("orders", []):
         yield chart.order(entry["drug"], ago=hours(entry))

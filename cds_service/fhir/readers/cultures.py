@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from cds_service.crs.timeline import Culture, LabResult
-from cds_service.fhir.elements import Json, Unusable, moment, text
+from cds_service.crs.valuesets import Meaning, ValueSet
+from cds_service.fhir.elements import Json, Unusable, moment, objects, text, texts
 from cds_service.fhir.readers.chart import Chart, Facts, reference_to
 from cds_service.fhir.readers.times import observed
 
@@ -26,11 +27,22 @@ def result_step(resource: Json, words: Iterable[Any], chart: Chart) -> str:
         return "drawn"
     results = chart.codebook.value_sets["culture-results"]
     read = [results.taken_apart(text(item, limit=1000)) for item in words if isinstance(item, str)]
-    groups = {member.id for found, _ in read for member in found if member in results.meanings}
-    if "positive" in groups:
+    groups = {member.id for found, _ in read for member in found if isinstance(member, Meaning)}
+    if "positive" in groups or _marked_positive(resource, results):
         return "positive"
     said_more = any(_LETTER.search(rest) for _, rest in read)
     return "negative" if "negative" in groups and not said_more else "drawn"
+
+
+def _marked_positive(resource: Json, results: ValueSet) -> bool:
+    """True when the laboratory's interpretation says so; of other interpretations none says that nothing grew."""
+    words = [words for one in objects(resource.get("interpretation")) for words in texts(one)]
+    named = [member for item in words for member in results.all_worded(item)]
+    return any(isinstance(member, Meaning) and member.id == "positive" for member in named)
+
+
+def _coded_conclusions(resource: Json) -> list[str]:
+    return [words for code in objects(resource.get("conclusionCode")) for words in texts(code)]
 
 
 def known_at(resource: Json, step: str, taken: datetime, chart: Chart) -> datetime:
@@ -73,7 +85,7 @@ def read_report(resource: Json, chart: Chart, facts: Facts) -> None:
     flags = (*found.flags, *when.flags)
     reference = reference_to(resource)
     if laboratory is None:
-        step = result_step(resource, [resource.get("conclusion")], chart)
+        step = result_step(resource, [resource.get("conclusion"), *_coded_conclusions(resource)], chart)
         time = known_at(resource, step, when.time, chart)
         facts.cultures.append(Culture(time=time, reference=reference, flags=flags, step=step))
     elif status != "registered":

@@ -1,5 +1,6 @@
 """Medications given and ordered: vasoactive infusions, therapies, tocilizumab, steroids, antipyretics, antibiotics."""
 
+from datetime import datetime
 from typing import Any
 
 from cds_service.crs.timeline import FOREVER, Drug, DrugOrder, Therapy
@@ -97,7 +98,6 @@ def _identify(concept: Json, chart: Chart) -> tuple[str, Found] | None:
 
 def therapy(resource: Json, found: Found, given: Stretch, chart: Chart) -> Therapy:
     """A T-cell engaging therapy that was begun."""
-    running = given.is_period and resource.get("status") == "in-progress"
     return Therapy(
         time=chart.happened(given.start),
         reference=reference_to(resource),
@@ -105,18 +105,23 @@ def therapy(resource: Json, found: Found, given: Stretch, chart: Chart) -> Thera
         product=found.meaning.display,
         window=found.meaning.group,
         whole_day=given.start.whole_day,
-        until=given.end.end if given.end else FOREVER if running else None,
+        until=_until(resource, given),
     )
+
+
+def _until(resource: Json, given: Stretch) -> datetime | None:
+    if given.end is not None:
+        return given.end.end
+    return FOREVER if resource.get("status") == "in-progress" else None
 
 
 def _drug(resource: Json, found: Found, name: str, chart: Chart) -> Drug:
     """A drug given. A date without a time counts as the end of that day: the longest wait before the next dose."""
-    dosage = next(objects(resource.get("dosage")), {})
+    dosage = next(iter(objects(resource.get("dosage"))), {})
     if found.meaning.group != EVERY_ROUTE:
         _systemic(dosage, chart)
     given = stretch(resource, "effective", chart, needs_end=False)
     chart.happened(given.start)
-    running = given.is_period and resource.get("status") == "in-progress"
     return Drug(
         time=min(given.start.end, chart.now),
         reference=reference_to(resource),
@@ -125,7 +130,7 @@ def _drug(resource: Json, found: Found, name: str, chart: Chart) -> Drug:
         group=found.meaning.group,
         name=name,
         dose_mg=milligrams(member(dosage, "dose")),
-        until=given.end.end if given.end else FOREVER if running else None,
+        until=_until(resource, given),
     )
 
 

@@ -1,7 +1,7 @@
 """Observations: what each part is about, whether it may be used, and the simple facts: temperature, weight, results."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from itertools import groupby
 
@@ -20,6 +20,7 @@ from cds_service.fhir.readers.vasoactives import read_rates
 USED = ("final", "amended", "corrected", "preliminary")
 OF_A_DAY = ("weight", "laboratory", "cultures")
 """Kinds that a date without a time still says something about (DQ-38)."""
+MOST_REASONS = 8
 HIGHEST_SCORE = {"ice-score": 10, "capd-score": 32, "crs-grade": 5}
 _LAST_NUMBER = re.compile(r"(?<!\d)(\d{1,2})$", re.ASCII)
 
@@ -35,13 +36,19 @@ def read(resource: Json, chart: Chart, facts: Facts) -> None:
             raise Unusable(f"'{name_of(resource.get('code'))}' is not recognised: it may be a reading that matters")
         return
     if not parts:
-        raise Unusable("; ".join(refused))
+        raise Unusable(_together(refused))
     reading = _reading(resource, parts, chart, facts)
     for kind, of_kind in groupby(sorted(parts, key=lambda part: part.kind), key=lambda part: part.kind):
         READ[kind](reading, list(of_kind))
-    reasons = dict.fromkeys((*refused, *reading.reasons))
-    if reasons:
-        raise Unusable("; ".join(reasons))
+    if refused or reading.reasons:
+        raise Unusable(_together([*refused, *reading.reasons]))
+
+
+def _together(reasons: list[str]) -> str:
+    """The reasons in one line, each once, the first few of very many."""
+    said = list(dict.fromkeys(reasons))
+    more = len(said) - MOST_REASONS
+    return "; ".join((*said[:MOST_REASONS], f"and {more} more")) if more > 0 else "; ".join(said)
 
 
 def _parts(resource: Json, chart: Chart) -> tuple[list[Part], list[str]]:
@@ -77,7 +84,7 @@ def _reading(resource: Json, parts: list[Part], chart: Chart, facts: Facts) -> R
     return Reading(resource, chart, facts, reference_to(resource), when.time, (*preliminary, *when.flags))
 
 
-def _focus(resource: Json) -> Iterator[Json]:
+def _focus(resource: Json) -> Sequence[Json]:
     return objects(resource.get("focus"))
 
 

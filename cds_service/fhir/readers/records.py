@@ -10,6 +10,7 @@ from cds_service.fhir.codebook import Found
 from cds_service.fhir.elements import Json, Unusable, interval, member, moment, name_of, objects, text, texts
 from cds_service.fhir.readers.chart import Chart, Facts, reference_to
 from cds_service.fhir.readers.medications import therapy
+from cds_service.fhir.readers.oxygen import device_of
 from cds_service.fhir.readers.times import Stretch, stretch
 
 INACTIVE = {"inactive", "resolved", "remission"}
@@ -20,15 +21,16 @@ _BORN = re.compile(r"(\d{4})(-\d{2})?(-\d{2})?(T.*)?", re.ASCII)
 def read_procedure(resource: Json, chart: Chart, facts: Facts) -> None:
     """A therapy, a respiratory support, or the drawing of a blood culture."""
     code = resource.get("code")
-    for kind in ("therapies", "oxygen-devices", "cultures"):
-        found = chart.codebook.find(kind, code)
-        if found is None:
-            continue
-        try:
-            _add_procedure(kind, found, resource, chart, facts)
-        except Unusable as error:
-            raise Unusable(f"{name_of(code, found.meaning.display)}: {error}") from error
-        return
+    name = name_of(code)
+    try:
+        for kind in ("therapies", "oxygen-devices", "cultures"):
+            found = chart.codebook.find(kind, code)
+            if found is not None:
+                name = name or found.meaning.display
+                _add_procedure(kind, found, resource, chart, facts)
+                return
+    except Unusable as error:
+        raise Unusable(f"{name}: {error}" if name else str(error)) from error
 
 
 def _add_procedure(kind: str, found: Found, resource: Json, chart: Chart, facts: Facts) -> None:
@@ -46,13 +48,15 @@ def _add_procedure(kind: str, found: Found, resource: Json, chart: Chart, facts:
     time, flags = chart.happened(done.start), (*found.flags, *done.flags)
     if kind == "cultures":
         facts.cultures.append(Culture(time=time, reference=reference_to(resource), flags=flags, step="drawn"))
-    elif chart.scale.devices[found.meaning.id].in_use:
+        return
+    device, _ = device_of(resource.get("code"), chart)
+    if device is not None and chart.scale.devices[device].in_use:
         facts.oxygen.append(
             OxygenSupport(
                 time=time,
                 reference=reference_to(resource),
                 flags=(*flags, *_airway_only(resource, chart)),
-                device=found.meaning.id,
+                device=device,
                 until=_support_end(done, time, status == "in-progress"),
             )
         )

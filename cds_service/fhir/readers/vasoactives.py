@@ -18,12 +18,10 @@ from cds_service.fhir.readers.chart import Chart, reference_to
 from cds_service.fhir.readers.parts import Part, Reading, amount
 from cds_service.fhir.readers.times import Stretch, stretch
 
-COUNTED = ("vasopressor", "vasopressin")
-
 
 def vasoactive(resource: Json, found: Found, chart: Chart) -> Vasoactive:
     """An infusion with its end, or a bolus (DQ-50 to DQ-56). Raises Unusable for what is no intravenous drug."""
-    dosage = next(objects(resource.get("dosage")), {})
+    dosage = next(iter(objects(resource.get("dosage"))), {})
     _intravenous(dosage, chart)
     rate, in_words = _rate(dosage)
     if rate is not None and rate <= 0:
@@ -32,8 +30,6 @@ def vasoactive(resource: Json, found: Found, chart: Chart) -> Vasoactive:
     given = stretch(resource, "effective", chart, needs_end=status != "in-progress")
     time = chart.happened(given.start)
     until = _end(given, status, chart)
-    if until is None and found.meaning.group not in COUNTED:
-        raise Unusable("a bolus of it is no vasopressor in ASTCT grading")
     return Vasoactive(
         time=time,
         reference=reference_to(resource),

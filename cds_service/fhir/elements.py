@@ -61,6 +61,8 @@ def text(value: Any, limit: int = SHOWN_TEXT) -> str:
     """A string of the record, safe to show: one line of printable characters, at most `limit` long."""
     if not isinstance(value, str):
         return ""
+    if value.isalnum() and len(value) <= limit:
+        return value
     plain = value[: 4 * limit]
     if not plain.isprintable():
         plain = "".join(letter if letter.isprintable() else " " for letter in plain)

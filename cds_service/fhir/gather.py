@@ -102,8 +102,9 @@ def is_answer(need: Need, value: Any) -> bool:
         return False
     if value.get("resourceType") != "Bundle":
         return value.get("resourceType") in (need.resource_type, "OperationOutcome")
-    types = [resource.get("resourceType") for resource in entries(value)]
-    return need.resource_type in types or all(kind == "OperationOutcome" for kind in types)
+    if any(resource.get("resourceType") == need.resource_type for resource in entries(value)):
+        return True
+    return all(resource.get("resourceType") == "OperationOutcome" for resource in entries(value))
 
 
 def entries(bundle: Json) -> Iterator[Json]:
@@ -169,12 +170,14 @@ def _supply(need: Need, pages: Sequence[Page], source: Source, truncated: str = 
     faulty = next((n for n, (_, fault) in enumerate(read) if fault), None)
     if faulty == 0:
         return Supply(need=need, state=State.UNAVAILABLE, resources=found, reason=read[0][1])
+    state = State.COMPLETE if found else State.EMPTY
+    if faulty is None and not truncated and pages[-1].more is None:
+        return Supply(need=need, state=state, resources=found)
     since = _known_since([resources for resources, _ in read[:faulty]], source.zone)
     if faulty is not None or truncated:
         reason = truncated if faulty is None else read[faulty][1]
         return Supply(need=need, state=State.TRUNCATED, resources=found, reason=reason, known_since=since)
-    state = State.COMPLETE if found else State.EMPTY
-    return Supply(need=need, state=state, resources=found, known_since=since if pages[-1].more else None)
+    return Supply(need=need, state=state, resources=found, known_since=since)
 
 
 def _resources(need: Need, body: Json) -> tuple[list[Json], str]:

@@ -90,6 +90,18 @@ def test_a_prophylactic_dose_under_premedication_was_given_at_grade_0() -> None:
     assert (found.response, found.grade_at_dose) == (Response.DETERIORATED, 0)
 
 
+def test_a_dose_at_a_grade_with_a_masked_fever_was_given_for_crs() -> None:
+    drugs = [given("dexamethasone", 11), *tocilizumab(10)]
+    found = course(phases=[(20, 3)], fever="36.9", drugs=drugs)
+    assert (found.response, found.grade_at_dose) == (Response.UNCHANGED, 3)
+
+
+def test_a_dose_at_a_masked_fever_with_something_unknown_was_given_at_no_known_grade() -> None:
+    drugs = [given("dexamethasone", 11), *tocilizumab(10)]
+    found = course(phases=[(20, 0), (6, 2)], drugs=drugs, gaps={"oxygen": Gap("not read")})
+    assert (found.response, found.grade_at_dose) == (Response.NOT_KNOWN, None)
+
+
 def test_a_new_sign_at_the_same_grade_is_worse() -> None:
     found = course(phases=[(20, 2)], drugs=tocilizumab(10), more={"oxygen": LOW_FLOW})
     assert (found.response, found.grade_at_dose) == (Response.DETERIORATED, 2)

@@ -160,6 +160,16 @@ def test_near_30_kg_the_weight_is_to_be_confirmed(kilograms: str, near: bool) ->
     assert ("weight near 30 kg" in found.confirm) is near
 
 
+def test_at_30_kg_a_weight_is_old_after_seven_days_not_three() -> None:
+    found = usable(weight("30", 5), years=9)
+    assert isinstance(found, UsableWeight)
+    assert found.confirm == "weight near 30 kg, where the dose per kg changes: confirm"
+
+
+def test_a_weight_of_this_instant_counts() -> None:
+    assert isinstance(usable(weight("70", 0)), UsableWeight)
+
+
 def test_a_weight_both_near_30_kg_and_old_says_both() -> None:
     found = usable(weight("29", 5), years=9)
     assert isinstance(found, UsableWeight)
@@ -182,7 +192,7 @@ def test_a_slip_that_is_copied_forward_does_not_win() -> None:
     assert isinstance(usable(weight("80", 6), weight("176", 3), weight("176", 1)), NoWeight)
 
 
-@pytest.mark.parametrize(("days", "jump"), [(30.9, True), (31.1, False)])
+@pytest.mark.parametrize(("days", "jump"), [(30.9, True), (31, True), (31.1, False)])
 def test_only_weights_within_a_month_of_the_latest_contradict_it(days: float, jump: bool) -> None:
     assert isinstance(usable(weight("50", days), weight("80", 1)), NoWeight) is jump
 

@@ -35,8 +35,8 @@ class Part:
     @property
     def is_heading(self) -> bool:
         """True for an Observation that says nothing itself and only holds others together."""
-        grouped = any(self.json.get(name) for name in ("component", "hasMember"))
-        return self.own and grouped and not has_value(self.json) and not self.json.get("dataAbsentReason")
+        grouped = self.own and (self.json.get("component") or self.json.get("hasMember"))
+        return bool(grouped) and not has_value(self.json) and not self.json.get("dataAbsentReason")
 
 
 @dataclass(slots=True)

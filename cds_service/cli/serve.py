@@ -28,6 +28,8 @@ def serve(host: str, port: int, workers: int, config: Path | None) -> None:
     """Run the service with the production server (gunicorn, threads)."""
     settings = read_settings(config)
     check_authentication(settings)
+    for name in settings.without_effect:
+        click.echo(f"{name} is set, and this version does not use it", err=True)
     knowledge = knowledge_of(settings)
     from cds_service.web.app import create_app
     from cds_service.web.logs import configure_logs

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cds_service.errors import InvalidSettings
@@ -40,6 +40,16 @@ class Settings(BaseSettings):
         ("*",), description="Origins of browser clients, separated by commas; * for any, never with credentials"
     )
     maximum_body_bytes: int = Field(5_000_000, gt=0, description="Largest request body that is read")
+
+    public_url: str | None = Field(None, description="URL by which clients know the service; nothing uses it yet")
+    database_url: SecretStr | None = Field(None, description="Store of decisions and feedback; nothing uses it yet")
+    trusted_clients: Any = Field(None, repr=False, description="Clients whose tokens are accepted; nothing uses it yet")
+
+    @property
+    def without_effect(self) -> tuple[str, ...]:
+        """Settings that are set, belong to the service's contract, and that this version does not use."""
+        later = ("public_url", "database_url", "trusted_clients")
+        return tuple(PREFIX + name.upper() for name in later if getattr(self, name) is not None)
 
     @field_validator("fhir_servers", "cors_origins", mode="before")
     @classmethod
@@ -131,6 +141,6 @@ def check_authentication(settings: Settings) -> None:
     """Raises InvalidSettings unless it is said that callers are not checked here."""
     if settings.auth == "required":
         raise InvalidSettings(
-            "CRS_CDS_AUTH is `required`, and there are no trusted clients: this version does not check client tokens"
+            "CRS_CDS_AUTH is `required`, and no client can be trusted: this version does not check client tokens"
             " yet. Set CRS_CDS_AUTH=off only on a closed network or behind a gateway that authenticates clients."
         )

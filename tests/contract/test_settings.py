@@ -14,7 +14,14 @@ from cds_service.web.settings import PREFIX, Settings, check_authentication, rea
 from tests.server import ROOT, clean_environment
 
 DOCUMENT = (ROOT / "docs" / "settings.md").read_text()
-WITHOUT_LITERAL = {"fhir_servers": (), "ca_bundle": None, "content": None}
+WITHOUT_LITERAL = {
+    "fhir_servers": (),
+    "ca_bundle": None,
+    "content": None,
+    "public_url": None,
+    "database_url": None,
+    "trusted_clients": None,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +105,7 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
         ("MAXIMUM_BODY_BYTES", "many"),
         ("MAXIMUM_BODY_BYTES", "-1"),
         ("FHIR_SERVER", "https://ehr.example/fhir"),
-        ("TRUSTED_CLIENTS", "x"),
+        ("TRUSTED_CLIENT", "x"),
     ],
 )
 def test_t93_a_wrong_value_or_name_is_refused_and_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -172,3 +179,16 @@ def test_the_service_does_not_start_on_a_bad_file(tmp_path: Path) -> None:
     ended = serve("--config", str(config))
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("crs-cds: CRS_CDS_TIMEZONE: 'nowhere' is not an IANA time zone")
+
+
+def test_settings_of_the_contract_that_have_no_effect_yet_are_accepted_and_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert read_settings().without_effect == ()
+    monkeypatch.setenv("CRS_CDS_PUBLIC_URL", "https://cds.example")
+    monkeypatch.setenv("CRS_CDS_DATABASE_URL", "postgresql://crs:canary@db.example/crs")
+    monkeypatch.setenv("CRS_CDS_TRUSTED_CLIENTS", "clients.toml")
+    settings = read_settings()
+    named = ("CRS_CDS_PUBLIC_URL", "CRS_CDS_DATABASE_URL", "CRS_CDS_TRUSTED_CLIENTS")
+    assert settings.without_effect == named
+    assert "canary" not in repr(settings)

@@ -139,6 +139,5 @@ def medication(resource: Json, medications: Mapping[str, Json]) -> Json:
 
 
 def medication_key(reference: str) -> str:
-    """The last two steps of a reference, `Medication/123`, or the urn as it is; version left out."""
-    plain = reference.split("/_history/", 1)[0]
-    return plain if plain.startswith("urn:") else "/".join(plain.rstrip("/").split("/")[-2:])
+    """The last two steps of a reference, `Medication/123`, version left out; a urn is one step."""
+    return "/".join(reference.split("/_history/", 1)[0].rstrip("/").split("/")[-2:])

@@ -115,6 +115,28 @@ def test_a_second_vasopressor_at_the_same_grade_is_worse() -> None:
     assert found.response is Response.DETERIORATED
 
 
+def on(device: str, flow: str | None, *hours: float) -> tuple[OxygenSupport, ...]:
+    litres = Decimal(flow) if flow is not None else None
+    return tuple(OxygenSupport(time=ago(at), reference="Observation/o2", device=device, flow=litres) for at in hours)
+
+
+@pytest.mark.parametrize(
+    ("flow", "response"), [("2", Response.DETERIORATED), (None, Response.NOT_KNOWN)], ids=["known", "flow not charted"]
+)
+def test_a_sign_that_was_known_at_the_dose_can_get_worse_though_another_was_not(
+    flow: str | None, response: Response
+) -> None:
+    oxygen = (*on("nasal-cannula", flow, 11, 10), *on("simple-mask", None, 1, 0))
+    bedside = Bedside(
+        phases=[(20, 1)],
+        drugs=tocilizumab(10),
+        gaps={"vasoactives": Gap("not read")},
+        more={"oxygen": oxygen},
+    )
+    assert (bedside.course.grade_at_dose, bedside.assessment.grade) == (2, 3)
+    assert bedside.course.response is response
+
+
 def test_what_is_missing_at_the_dose_is_no_lack_of_improvement() -> None:
     found = course(drugs=tocilizumab(10), gaps={"oxygen": Gap("not all pages", ago(4))})
     assert found.response in (Response.UNCHANGED, Response.NOT_KNOWN)
@@ -164,7 +186,7 @@ def test_an_antibiotic_is_active_for_twelve_hours_or_while_it_is_ordered(hours: 
 
 @pytest.mark.parametrize(
     ("step", "hours", "taken"),
-    [("ordered", 1, True), ("drawn", 24, True), ("drawn", 24.1, False), ("negative", 2, False), ("positive", 2, False)],
+    [("ordered", 0, True), ("drawn", 24, True), ("drawn", 24.1, False), ("negative", 2, False), ("positive", 2, False)],
 )
 def test_only_a_culture_ordered_or_drawn_in_the_look_back_is_taken(step: str, hours: float, taken: bool) -> None:
     assert (course(cultures=[culture(step, hours)]).cultures.taken is not None) is taken

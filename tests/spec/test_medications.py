@@ -273,6 +273,8 @@ def test_dq55_an_infusion_at_rate_zero_does_not_run_and_is_said(dosage: Any) -> 
     [
         ({"rateQuantity": quantity(0.001, "ug/kg/min")}, "0.001 µg/kg/min"),
         ({"rateQuantity": {"value": 5}}, "5"),
+        ({"rateQuantity": {"value": 5, "code": "ug/min"}}, "5 µg/min"),
+        ({"rateQuantity": {"value": 5, "code": "ug/min", "unit": "mcg/min"}}, "5 mcg/min"),
         ({"rateRatio": {"numerator": quantity(5, "ug"), "denominator": quantity(1, "min")}}, "5 µg"),
         ({"rateQuantity": {"value": "0"}}, ""),
         ({"rateQuantity": 5}, ""),
@@ -648,6 +650,11 @@ def test_3_10_every_therapy_is_known_by_the_stem_of_its_name_or_its_brand(words:
 def test_3_10_car_t_cells_may_be_charted_as_the_text_of_a_procedure_alone(words: str) -> None:
     (fact,) = read(procedure(words, ago=3 * DAY)).therapies
     assert (fact.window, fact.time) == ("car-t", NOW - 3 * DAY)
+
+
+@pytest.mark.parametrize("status", ["completed", "in-progress", "stopped"])
+def test_3_10_cells_that_were_begun_count(status: str) -> None:
+    assert len(read(procedure("CAR-T cell infusion", status=status)).therapies) == 1
 
 
 def test_3_10_car_t_cells_are_known_by_the_code_of_their_administration() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from cds_service.crs.timeline import Flag, Timeline
+from cds_service.fhir.elements import text
 from tests.chart import (
     CRS,
     HOUR,
@@ -360,7 +361,7 @@ def test_3_9_a_level_in_blood_is_no_rate(unit: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("value", "comparator", "runs"),
-    [(0, None, False), (0, ">", True), (0.05, ">=", True), (0.05, "<", None), (-1, None, None)],
+    [(0, None, False), (0, ">", True), (0.05, ">=", True), (0, ">=", None), (0.05, "<", None), (-1, None, None)],
 )
 def test_3_9_a_rate_of_zero_does_not_run_and_one_that_may_be_zero_is_dropped(
     value: float, comparator: str | None, runs: bool | None
@@ -568,3 +569,9 @@ def test_a_name_from_the_record_is_safe_to_show() -> None:
     assert "\u202e" not in reason
     assert "\n" not in reason
     assert len(reason) < 250
+
+
+@pytest.mark.parametrize(("length", "shown"), [(119, 119), (120, 120), (121, 120), (5000, 120)])
+def test_a_text_of_the_record_is_shown_up_to_its_limit(length: int, shown: int) -> None:
+    assert len(text("x" * length)) == shown
+    assert text("x" * length).endswith("…") is (length > shown)

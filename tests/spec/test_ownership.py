@@ -143,19 +143,23 @@ def version(number: Any = None, updated: Any = None, **members: Any) -> Json:
 
 
 AMENDED = {"status": "amended"}
+CHANGED = {"valueQuantity": {"value": 36.5, "unit": "Cel"}}
 
 
 @pytest.mark.parametrize(
     ("older", "newer"),
     [
-        (version("1"), version("2", **AMENDED)),
-        (version("9"), version("10", **AMENDED)),
-        (version("1", at(2 * HOUR)), version("2", at(HOUR), **AMENDED)),
-        (version(None, at(2 * HOUR)), version(None, at(HOUR), **AMENDED)),
-        (version(None, "2026-01-15T13:00:00+02:00"), version(None, "2026-01-15T12:00:00Z", **AMENDED)),
-        (version(None, "2026-01-15T11:00:00Z"), version(None, "2026-01-15T11:00:00.5Z", **AMENDED)),
-        (version("abc", at(2 * HOUR)), version("abb", at(HOUR), **AMENDED)),
-        (version("3"), version("4", at(HOUR), **AMENDED)),
+        (version("1"), version("2", **CHANGED)),
+        (version("9"), version("10", **CHANGED)),
+        (version("1", **AMENDED), version("2", **CHANGED)),
+        (version("1", at(2 * HOUR)), version("2", at(HOUR), **CHANGED)),
+        (version("2", at(2 * HOUR)), version("1", at(HOUR), **CHANGED)),
+        (version(None, at(2 * HOUR)), version(None, at(HOUR), **CHANGED)),
+        (version(None, at(2 * HOUR), **AMENDED), version(None, at(HOUR), **CHANGED)),
+        (version(None, "2026-01-15T13:00:00+02:00"), version(None, "2026-01-15T12:00:00Z", **CHANGED)),
+        (version(None, "2026-01-15T11:00:00Z"), version(None, "2026-01-15T11:00:00.5Z", **CHANGED)),
+        (version("abc", at(2 * HOUR)), version("abb", at(HOUR), **CHANGED)),
+        (version("3"), version("4", at(HOUR), **CHANGED)),
         (version(), version(**AMENDED)),
         (version(**AMENDED), version(status="entered-in-error")),
         (version("1" * 40), version("2" * 40, **AMENDED)),

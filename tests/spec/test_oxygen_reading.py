@@ -289,6 +289,11 @@ def test_support_that_was_not_given_is_said(status: Any) -> None:
     assert reasons(timeline)[0].startswith("BiPAP: status is ")
 
 
+def test_a_procedure_without_a_name_is_called_as_in_the_table() -> None:
+    timeline = read(procedure(concept(SNOMED, "428311008"), status="not-done"))
+    assert reasons(timeline) == ["BiPAP: status is not-done"]
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -360,6 +360,15 @@ def test_a_low_saturation_without_oxygen_gives_a_dose_only_if_oxygen_is_required
     assert "Apply oxygen and regrade first." in bedside.words
 
 
+def test_a_low_saturation_beside_a_low_pressure_sets_no_condition() -> None:
+    low = OxygenSaturation(time=ago(0), reference="Observation/s", percent=Decimal(86))
+    bedside = Bedside(phases=[(20, 2)], more={"saturations": (low,)})
+    found = draft(bedside)
+    assert found is not None
+    assert found.condition == ""
+    assert bedside.values(Say.TOCILIZUMAB)["oxygen"] is False
+
+
 def test_a_single_low_pressure_followed_by_normal_ones_gives_no_dose() -> None:
     bedside = Bedside(phases=[(20, 1), (3, 2), (2, 1)])
     assert bedside.assessment.grade == 2

@@ -1,5 +1,6 @@
 """`crs-cds demo`: the stories on an embedded FHIR server, the service beside it, every card printed."""
 
+import logging
 import multiprocessing
 import signal
 import socket
@@ -69,7 +70,7 @@ def _serve(folder: Path, port: int) -> None:
         app.register_blueprint(fhir_blueprint(repository), url_prefix="/fhir")
         return app
 
-    configure_logs()
+    configure_logs(logging.WARNING)  # the cards are what is to be read here
     Server(make, HOST, port, 1).run()
 
 

@@ -29,10 +29,11 @@ def only_allowed(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMap
     return {name: value for name, value in event.items() if name in ALLOWED}
 
 
-def configure_logs() -> None:
-    """Set structlog up for a running service."""
+def configure_logs(lowest: int = logging.INFO) -> None:
+    """Set structlog up for a running service; events below the `lowest` level are not written."""
     _silence_libraries()
     structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(lowest),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

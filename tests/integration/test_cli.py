@@ -129,6 +129,7 @@ def test_serve_refuses_bad_content_before_it_listens(tmp_path: Path) -> None:
 def test_the_demo_shows_every_story_with_its_expected_grade() -> None:
     shown = run("demo", "--once", "--port", "5600")
     stories = [folder.name for folder in STORIES.iterdir() if folder.is_dir()]
+    assert shown.stderr == ""
     assert shown.returncode == 0, shown.stdout[-2000:] + shown.stderr[-2000:]
     assert f"{len(stories)} of {len(stories)} stories have the expected grade." in shown.stdout
     for name in stories:

@@ -11,6 +11,8 @@ from cds_service.web.app import THREADS
 
 GRACE_SECONDS = 35
 """Longer than the longest deadline of a hook call: what was begun is answered (T90)."""
+GARBAGE_THRESHOLD = 50_000
+"""Objects made before garbage is looked for: more than one request makes, so that a request is not interrupted."""
 
 
 class Server(BaseApplication):
@@ -47,3 +49,4 @@ def _settle(_: object) -> None:
     """What lives as long as the worker is left out of garbage collection: shorter pauses within requests."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cds_service.crs.course import Course, Cultures, Icans, Response
-from cds_service.crs.timeline import Gap, OxygenSupport
+from cds_service.crs.timeline import Gap, OxygenSupport, Temperature
 from tests.bedside import Bedside, ago, allergy, culture, diagnosis, given, ordered, score, tocilizumab
 
 LOW_FLOW = tuple(
@@ -39,7 +39,7 @@ def test_the_same_instant_charted_twice_is_one_dose() -> None:
     assert len(course(drugs=drugs).doses) == 1
 
 
-@pytest.mark.parametrize(("days", "counted"), [(29.9, 1), (30.1, 0)])
+@pytest.mark.parametrize(("days", "counted"), [(0, 1), (29.9, 1), (30, 1), (30.1, 0)])
 def test_doses_count_for_thirty_days(days: float, counted: int) -> None:
     found = course(drugs=tocilizumab(days * 24))
     assert len(found.doses_for_label) == len(found.doses) == counted
@@ -87,6 +87,12 @@ def test_a_dose_before_the_therapy_was_given_at_grade_0() -> None:
 def test_a_prophylactic_dose_under_premedication_was_given_at_grade_0() -> None:
     drugs = [given("dexamethasone", 11), *tocilizumab(10)]
     found = course(phases=[(20, 0), (6, 2)], drugs=drugs)
+    assert (found.response, found.grade_at_dose) == (Response.DETERIORATED, 0)
+
+
+def test_a_dose_does_not_mask_the_fever_that_was_not_there_when_it_was_given() -> None:
+    fever = Temperature(time=ago(1), reference="Observation/t", celsius=Decimal("38.6"))
+    found = course(phases=[(20, 2)], fever="36.8", drugs=tocilizumab(10), more={"temperatures": (fever,)})
     assert (found.response, found.grade_at_dose) == (Response.DETERIORATED, 0)
 
 
@@ -167,7 +173,7 @@ def test_an_order_without_any_dose_is_open() -> None:
     assert course(orders=[ordered("tocilizumab", 200, "il6-blocker")]).open_order is not None
 
 
-@pytest.mark.parametrize(("hours", "running"), [(12, True), (24, True), (24.1, False)])
+@pytest.mark.parametrize(("hours", "running"), [(0, True), (12, True), (24, True), (24.1, False)])
 def test_a_steroid_given_within_a_day_is_running_once_a_day_too(hours: float, running: bool) -> None:
     assert (course(drugs=[given("dexamethasone", hours)]).steroid is not None) is running
 
@@ -233,6 +239,7 @@ def test_a_culture_taken_after_the_negative_result_is_pending() -> None:
     ("known", "icans"),
     [
         ({"scores": []}, Icans.NOT_RECORDED),
+        ({"scores": [score("10", 0)]}, Icans.ABSENT),
         ({"scores": [score("10", 12)]}, Icans.ABSENT),
         ({"scores": [score("10", 12.1)]}, Icans.NOT_RECORDED),
         ({"scores": [score("9", 12)]}, Icans.PRESENT),
@@ -241,7 +248,8 @@ def test_a_culture_taken_after_the_negative_result_is_pending() -> None:
         ({"scores": [score("6", 100)]}, Icans.NOT_RECORDED),
         ({"scores": [score("8", 1, "capd-score")]}, Icans.ABSENT),
         ({"scores": [score("9", 1, "capd-score")]}, Icans.PRESENT),
-        ({"diagnoses": [diagnosis("icans", 5)]}, Icans.PRESENT),
+        ({"diagnoses": [diagnosis("icans", 0)]}, Icans.PRESENT),
+        ({"diagnoses": [diagnosis("icans", 72)]}, Icans.PRESENT),
         ({"diagnoses": [diagnosis("icans", 100)]}, Icans.ABSENT),
         ({"diagnoses": [diagnosis("icans-suspected", 5)]}, Icans.SUSPECTED),
         ({"scores": [], "diagnoses": [diagnosis("hlh", 5)]}, Icans.NOT_RECORDED),

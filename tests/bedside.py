@@ -125,7 +125,7 @@ def allergy(agent: str) -> Allergy:
 
 
 def lab(test: str, hours: float) -> LabResult:
-    return LabResult(time=ago(hours), reference=f"Observation/{test}", test=test)
+    return LabResult(time=ago(hours), reference=f"Observation/{test}", test=test, item=test)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Literal
 
-from cds_service.content.figures import Strict
+from cds_service.content.figures import Span, Strict
 from cds_service.crs.valuesets import Code, Meaning, Refusal, ValueSet
 
 
@@ -28,6 +28,8 @@ class MeaningEntry(Strict):
     id: str
     display: str
     group: str
+    unit: Literal["", "/uL", "U/L"] = ""
+    plausible: Span | None = None
     words: list[str] = []
     codes: list[CodeEntry] = []
     note: str = ""
@@ -56,16 +58,7 @@ def value_set(file: ValueSetFile, systems: dict[str, SystemFile]) -> ValueSet:
     return ValueSet(
         id=file.id,
         title=file.title,
-        meanings=tuple(
-            Meaning(
-                id=entry.id,
-                display=entry.display,
-                group=entry.group,
-                codes=tuple(code(item, systems) for item in entry.codes),
-                words=tuple(entry.words),
-            )
-            for entry in file.meaning
-        ),
+        meanings=tuple(_meaning(entry, systems) for entry in file.meaning),
         refusals=tuple(
             Refusal(
                 reason=entry.reason,
@@ -74,6 +67,21 @@ def value_set(file: ValueSetFile, systems: dict[str, SystemFile]) -> ValueSet:
             )
             for entry in file.refusal
         ),
+    )
+
+
+def _meaning(entry: MeaningEntry, systems: dict[str, SystemFile]) -> Meaning:
+    span = entry.plausible
+    if (span.unit if span else "") != entry.unit:
+        raise ValueError(f"{entry.id}: 'unit' and 'plausible' must both be there, in one unit")
+    return Meaning(
+        id=entry.id,
+        display=entry.display,
+        group=entry.group,
+        unit=entry.unit,
+        plausible=span.range() if span else None,
+        codes=tuple(code(item, systems) for item in entry.codes),
+        words=tuple(entry.words),
     )
 
 

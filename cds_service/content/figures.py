@@ -6,6 +6,8 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
 
+from cds_service.crs.scale import Range
+
 _TIME_UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
@@ -52,6 +54,10 @@ class Span(Strict):
     unit: str
     reference: str
     date: date
+
+    def range(self) -> Range:
+        """The range as the rules read it."""
+        return Range(low=Decimal(self.low), high=Decimal(self.high))
 
 
 def every_unit(spans: Iterable[tuple[str, Span]], units: dict[str, str]) -> None:

@@ -1,10 +1,9 @@
 """Grading scales from `cards/scales/`."""
 
 from datetime import date
-from decimal import Decimal
 
 from cds_service.content.figures import Figure, Span, Strict, every_unit
-from cds_service.crs.scale import Device, PressureBand, Range, Scale, TherapyWindow
+from cds_service.crs.scale import Device, PressureBand, Scale, TherapyWindow
 
 
 class FeverTable(Strict):
@@ -134,8 +133,8 @@ def scale(file: ScaleFile) -> Scale:
         resolution_after_il6_blocker=file.resolution.duration_after_il6_blocker.duration(),
         therapy_windows={entry.id: _window(entry) for entry in file.therapy},
         clock_skew=file.data_quality.clock_skew.duration(),
-        plausible={name: _range(span) for name, span in file.plausible.items()},
-        inferable={name: _range(span) for name, span in file.inferable.items()},
+        plausible={name: span.range() for name, span in file.plausible.items()},
+        inferable={name: span.range() for name, span in file.inferable.items()},
     )
 
 
@@ -173,7 +172,3 @@ def _window(entry: TherapyEntry) -> TherapyWindow:
         later_hours=entry.later_hours.duration() if entry.later_hours else None,
         advice=entry.advice,
     )
-
-
-def _range(span: Span) -> Range:
-    return Range(low=Decimal(span.low), high=Decimal(span.high))

@@ -158,9 +158,29 @@ class Culture(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabResult(Fact):
-    """A laboratory result of the baseline: `test` is its id in the value set."""
+    """A laboratory result: `test` is its id in the value set, `item` the part of the baseline it belongs to.
+
+    `value`, and `upper_limit` of normal as the report gives it, are in the unit of content: cells/µL, or U/L; None
+    where there is no number in a known unit. `charted` is what the record says, in words, with why it is no number.
+    """
 
     test: str
+    item: str
+    value: Decimal | None = None
+    comparator: str = ""
+    upper_limit: Decimal | None = None
+    charted: str = ""
+
+    def below(self, threshold: Decimal) -> bool | None:
+        """Whether the true value is below the threshold; None when the record does not tell (DQ-13, S-PIT-MON-2)."""
+        if self.value is None:
+            return None
+        if self.comparator in ("<", "<="):
+            below = self.value <= threshold if self.comparator == "<" else self.value < threshold
+            return True if below else None
+        if self.comparator in (">", ">="):
+            return False if self.value >= threshold else None
+        return self.value < threshold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

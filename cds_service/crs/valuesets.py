@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from cds_service.crs.scale import Range
+
 
 @dataclass(frozen=True, slots=True)
 class Code:
@@ -21,13 +23,18 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """One thing the rules know, e.g. the agent `norepinephrine`; `group` is its role, e.g. `vasopressor`."""
+    """One thing the rules know, e.g. the agent `norepinephrine`; `group` is its role, e.g. `vasopressor`.
+
+    `unit` is the unit in which rules compare its number, `plausible` the values that can be true; else neither.
+    """
 
     id: str
     display: str
     group: str
     codes: tuple[Code, ...] = ()
     words: tuple[str, ...] = ()
+    unit: str = ""
+    plausible: Range | None = None
 
 
 @dataclass(frozen=True, slots=True)

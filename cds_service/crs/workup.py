@@ -58,8 +58,8 @@ def monitoring(patient: Patient, *, steroid_drafted: bool) -> tuple[Line, ...]:
 def missing_labs(patient: Patient) -> list[str]:
     """The items of the baseline without a result in the window, by name (S-LAB-1)."""
     since = patient.assessment.as_of - patient.protocol.labs
-    tests = {lab.test for lab in patient.timeline.labs if since <= lab.time <= patient.assessment.as_of}
-    return [name for item, name in patient.protocol.baseline_labs.items() if item not in tests]
+    items = {lab.item for lab in patient.timeline.labs if since <= lab.time <= patient.assessment.as_of}
+    return [name for item, name in patient.protocol.baseline_labs.items() if item not in items]
 
 
 def _neurology(patient: Patient) -> list[Line]:

@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 from cds_service.crs.scale import Scale
 from cds_service.crs.timeline import Flag
+from cds_service.crs.valuesets import Meaning
 from cds_service.fhir.elements import Json, Unusable, text
+from cds_service.fhir.spellings import COUNT, ENZYME, FLOW, MASS, PRESSURE, SHARE, TEMPERATURE, plain
 
-REMEMBERED_UNITS = 512
 MMHG_PER_KPA = Decimal("7.50062")
 KILOGRAMS = {
     "kg": Decimal(1),
@@ -21,42 +21,8 @@ KILOGRAMS = {
 }
 
 
-def _spellings(table: Mapping[str, str]) -> Mapping[str, str]:
-    """The UCUM unit of each spelling, all as they are compared."""
-    return {_plain(word): unit for unit, words in table.items() for word in (unit, *words.split(", "))}
-
-
-@lru_cache(maxsize=REMEMBERED_UNITS)
-def _plain(spelling: str) -> str:
-    """Lower case without spaces, one degree sign for all that look like it."""
-    plain = spelling.casefold().replace("℃", "°c").replace("℉", "°f")
-    return re.sub("[º˚]", "°", "".join(plain.split()))
-
-
-_TEMPERATURE = _spellings(
-    {
-        "Cel": "degC, C, °C, celsius, deg C, degrees C, degree celsius, degrees celsius",
-        "[degF]": "degF, F, °F, fahrenheit, deg F, degrees F, degree fahrenheit, degrees fahrenheit",
-    }
-)
-_PRESSURE = _spellings(
-    {"mm[Hg]": "mmHg, millimeter of mercury, millimeters of mercury, millimetres of mercury", "kPa": "kilopascal"}
-)
-_SHARE = _spellings({"%": "percent, 1, {fraction}, fraction, ratio"})
-_FLOW = _spellings(
-    {
-        "L/min": "LPM, L/m, liter/min, liters/min, litres/min, liter per minute, liters per minute, litres per minute",
-        "mL/min": "cc/min, milliliters per minute, millilitres per minute",
-    }
-)
-_MASS = _spellings(
-    {
-        "kg": "kgs, kilogram, kilograms",
-        "g": "gm, gram, grams",
-        "[lb_av]": "lb, lbs, pound, pounds",
-        "[oz_av]": "oz, ounce, ounces",
-    }
-)
+LABORATORY = {"/uL": (COUNT, {"/uL": 1, "10*3/uL": 1000}), "U/L": (ENZYME, {"U/L": 1, "ukat/L": 60})}
+"""By the unit of content: the spellings that are known, and the exact factor of each (1 µkat is 60 µmol/min, 60 U)."""
 _RATE = re.compile(r".+/(min|minute|h|hr|hour)")
 _TEXT_NUMBER = re.compile(r"[+-]?\d{1,9}(\.\d{1,9})?", re.ASCII)
 _STEP = Decimal("0.01")
@@ -71,6 +37,10 @@ class Quantity:
     value: Decimal
     units: tuple[str, ...] = ()
     comparator: str = ""
+
+    def __str__(self) -> str:
+        """As charted, the unit as people write it: `< 0.1 K/uL`."""
+        return " ".join(filter(None, (self.comparator, _shown(self.value), *self.units[-1:])))
 
 
 def number(value: Any) -> Decimal:
@@ -98,7 +68,7 @@ def written(value: str) -> Quantity:
 
 def temperature(amount: Quantity, scale: Scale) -> Amount:
     """Degrees Celsius. A missing unit is inferred where ranges cannot overlap; a contradiction is refused."""
-    unit = _unit(amount, _TEMPERATURE)
+    unit = _unit(amount, TEMPERATURE)
     flags = () if unit else (Flag.UNIT_INFERRED,)
     if not unit:
         unit = _inferred(amount, {"Cel": "celsius", "[degF]": "fahrenheit"}, scale)
@@ -109,7 +79,7 @@ def temperature(amount: Quantity, scale: Scale) -> Amount:
 
 def pressure(amount: Quantity, kind: str, scale: Scale) -> Amount:
     """Millimetres of mercury; `kind` is `systolic` or `diastolic`."""
-    unit = _unit(amount, _PRESSURE)
+    unit = _unit(amount, PRESSURE)
     flags = () if unit else (Flag.UNIT_INFERRED,)
     if not unit:
         _inferred(amount, {"mm[Hg]": "pressure"}, scale)
@@ -122,7 +92,7 @@ def pressure(amount: Quantity, kind: str, scale: Scale) -> Amount:
 
 def saturation(amount: Quantity, scale: Scale) -> Amount:
     """Percent; a value up to 1 is a fraction, and exactly 1 is read as 100 % (DQ-07)."""
-    unit = _unit(amount, _SHARE)
+    unit = _unit(amount, SHARE)
     flags = () if unit else (Flag.UNIT_INFERRED,)
     value = amount.value
     if 0 < value <= 1:
@@ -133,7 +103,7 @@ def saturation(amount: Quantity, scale: Scale) -> Amount:
 
 def flow(amount: Quantity, scale: Scale) -> Amount:
     """Litres per minute (DQ-08). Without a unit it is read as litres, the larger flow."""
-    unit = _unit(amount, _FLOW)
+    unit = _unit(amount, FLOW)
     flags = () if unit else (Flag.UNIT_INFERRED,)
     value = amount.value / 1000 if unit == "mL/min" else amount.value
     value, limit = _compared(value, amount.comparator, lambda litres: litres > scale.low_flow_maximum)
@@ -142,7 +112,7 @@ def flow(amount: Quantity, scale: Scale) -> Amount:
 
 def fio2(amount: Quantity, scale: Scale) -> Amount:
     """Percent of oxygen; up to 1 is a fraction, between 1 and 21 is neither (DQ-09)."""
-    flags = () if _unit(amount, _SHARE) else (Flag.UNIT_INFERRED,)
+    flags = () if _unit(amount, SHARE) else (Flag.UNIT_INFERRED,)
     value = amount.value * 100 if amount.value <= 1 else amount.value
     value, limit = _compared(value, amount.comparator, lambda percent: percent > scale.room_air_fio2)
     return _plausible(value, "fio2", "% oxygen", scale), (*flags, *limit)
@@ -150,7 +120,7 @@ def fio2(amount: Quantity, scale: Scale) -> Amount:
 
 def weight(amount: Quantity, scale: Scale) -> Amount:
     """Kilograms (DQ-11). A weight without a unit is not used: kg and lb overlap."""
-    unit = _unit(amount, _MASS)
+    unit = _unit(amount, MASS)
     if not unit:
         raise Unusable("no unit")
     if amount.comparator:
@@ -158,9 +128,24 @@ def weight(amount: Quantity, scale: Scale) -> Amount:
     return _plausible(amount.value * KILOGRAMS[unit], "weight", "kg", scale), ()
 
 
+def laboratory(amount: Quantity, test: Meaning) -> Decimal:
+    """A count or an activity in the unit of its test; the comparator stays with the rule that compares (DQ-13).
+
+    Without a unit it is not used: 0.8 and 800 are both written for one count (3.6).
+    """
+    known, factors = LABORATORY[test.unit]
+    unit = _unit(amount, known)
+    if not unit:
+        raise Unusable("no unit")
+    value = amount.value * factors[unit]
+    if test.plausible is not None and value not in test.plausible:
+        raise Unusable("not plausible")
+    return value
+
+
 def rate(amount: Quantity) -> tuple[Decimal, str]:
     """The rate of an infusion as charted, as a number and in words: an amount per minute or hour, not a level."""
-    unit = next((unit for unit in amount.units if _RATE.fullmatch(_plain(unit))), None)
+    unit = next((unit for unit in amount.units if _RATE.fullmatch(plain(unit))), None)
     if unit is None:
         raise Unusable(f"the unit '{amount.units[0]}' is no rate" if amount.units else "no unit")
     value, _ = _compared(amount.value, amount.comparator, lambda charted: charted > 0)
@@ -175,13 +160,13 @@ def milligrams(value: Any) -> Decimal | None:
         amount = quantity(value) if isinstance(value, dict) else None
     except Unusable:
         return None
-    known = amount is not None and amount.value > 0 and {_plain(unit) for unit in amount.units} == {"mg"}
+    known = amount is not None and amount.value > 0 and {plain(unit) for unit in amount.units} == {"mg"}
     return amount.value if amount is not None and known else None
 
 
 def _unit(amount: Quantity, known: Mapping[str, str]) -> str:
     """The UCUM unit of an amount, empty when none is charted. Raises Unusable for one that is not known."""
-    found = {known[_plain(unit)] for unit in amount.units if _plain(unit) in known}
+    found = {known[plain(unit)] for unit in amount.units if plain(unit) in known}
     if len(found) > 1:
         raise Unusable("its unit is charted in two ways: " + " and ".join(amount.units))
     if amount.units and not found:

@@ -127,6 +127,21 @@ PROTOCOL = "protocols/supplied.toml"
             "there is no filter 'sentense'",
             id="unknown filter",
         ),
+        pytest.param(
+            replace("codes/laboratory.toml", 'unit = "/uL"\n', 'unit = "10*3/uL"\n'),
+            "codes/laboratory.toml: meaning.0.unit",
+            id="laboratory: a unit the rules do not compare in",
+        ),
+        pytest.param(
+            replace("codes/laboratory.toml", 'unit = "/uL"\n', 'unit = "U/L"\n'),
+            "codes/laboratory.toml: neutrophils: 'unit' and 'plausible'",
+            id="laboratory: a range in another unit",
+        ),
+        pytest.param(
+            replace("codes/laboratory.toml", 'unit = "/uL"\n', ""),
+            "codes/laboratory.toml: neutrophils: 'unit' and 'plausible'",
+            id="laboratory: a range without a unit",
+        ),
         pytest.param(replace("clients/generic.toml", '"proposal"', '"plan"'), "intent", id="client intent"),
     ],
 )

@@ -81,7 +81,9 @@ def test_n_25_grade_5_is_never_computed() -> None:
 
 def test_s_head_1_nothing_but_fever_hypotension_and_hypoxia_changes_the_grade() -> None:
     others = {
-        "labs": tuple(LabResult(time=ago("2 h"), reference="Observation/l", test=test) for test in ("ferritin", "crp")),
+        "labs": tuple(
+            LabResult(time=ago("2 h"), reference="Observation/l", test=test, item=test) for test in ("ferritin", "crp")
+        ),
         "cultures": (Culture(time=ago("2 h"), reference="DiagnosticReport/c", step="positive"),),
         "weights": (BodyWeight(time=ago("2 h"), reference="Observation/w", kilograms=Decimal(70), how="measured"),),
         "diagnoses": (diagnosis("icans", "2 h"),),

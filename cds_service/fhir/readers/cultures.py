@@ -89,4 +89,7 @@ def read_report(resource: Json, chart: Chart, facts: Facts) -> None:
         time = known_at(resource, step, when.time, chart)
         facts.cultures.append(Culture(time=time, reference=reference, flags=flags, step=step))
     elif status != "registered":
-        facts.labs.append(LabResult(time=when.time, reference=reference, flags=flags, test=found.meaning.id))
+        result = found.meaning
+        facts.labs.append(
+            LabResult(time=when.time, reference=reference, flags=flags, test=result.id, item=result.group)
+        )

@@ -1,18 +1,19 @@
-"""Observations: what each part is about, whether it may be used, and the simple facts: temperature, weight, results."""
+"""Observations: what each part is about, whether it may be used, and the simple facts: temperature, weight, scores."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from itertools import groupby
 
-from cds_service.crs.timeline import BodyWeight, Culture, Flag, LabResult, Score, Temperature
+from cds_service.crs.timeline import BodyWeight, Culture, Flag, Score, Temperature
 from cds_service.crs.valuesets import Refusal
 from cds_service.fhir import units
 from cds_service.fhir.elements import Json, Unusable, member, name_of, objects, text, texts
 from cds_service.fhir.readers.chart import Chart, Facts, reference_to
 from cds_service.fhir.readers.cultures import known_at, result_step
+from cds_service.fhir.readers.laboratory import read_results
 from cds_service.fhir.readers.oxygen import read_oxygen
-from cds_service.fhir.readers.parts import Part, Reading, amount, concept, has_value, site
+from cds_service.fhir.readers.parts import Part, Reading, amount, concept, site
 from cds_service.fhir.readers.pressures import read_pressures
 from cds_service.fhir.readers.times import observed
 from cds_service.fhir.readers.vasoactives import read_rates
@@ -116,20 +117,6 @@ def _read_weights(reading: Reading, parts: list[Part]) -> None:
         )
 
 
-def _read_results(reading: Reading, parts: list[Part]) -> None:
-    """A result that is there; a panel needs no value of its own."""
-    for part in parts:
-        if has_value(part.json) or part.meaning.id.endswith("-panel"):
-            reading.facts.labs.append(
-                LabResult(
-                    time=reading.time,
-                    reference=reading.reference,
-                    flags=reading.flagged(*part.flags),
-                    test=part.meaning.id,
-                )
-            )
-
-
 def _read_cultures(reading: Reading, parts: list[Part]) -> None:
     for part in parts:
         words = [part.json.get("valueString"), *texts(part.json.get("valueCodeableConcept"))]
@@ -175,7 +162,7 @@ READ: Mapping[str, Callable[[Reading, list[Part]], None]] = {
     "blood-pressure": read_pressures,
     "oxygen": read_oxygen,
     "weight": _read_weights,
-    "laboratory": _read_results,
+    "laboratory": read_results,
     "cultures": _read_cultures,
     "scores": _read_scores,
     "vasoactives": read_rates,

@@ -17,6 +17,7 @@ from cds_service.crs.advice import Advice, advise
 from cds_service.crs.assessment import Assessment
 from cds_service.crs.course import Course, course_of
 from cds_service.crs.grading import assess
+from cds_service.crs.protocol import Protocol
 from cds_service.crs.sentences import Line, Say
 from cds_service.crs.timeline import (
     FOREVER,
@@ -100,9 +101,14 @@ def tocilizumab(*hours: float) -> tuple[Drug, ...]:
     return tuple(given("tocilizumab", at, "640") for at in hours)
 
 
-def ordered(agent: str, hours: float, group: str, name: str = "") -> DrugOrder:
+def ordered(agent: str, hours: float, group: str, name: str = "", mg: str | None = None) -> DrugOrder:
     return DrugOrder(
-        time=ago(hours), reference=f"MedicationRequest/{agent}", agent=agent, group=group, name=name or agent
+        time=ago(hours),
+        reference=f"MedicationRequest/{agent}-{hours}",
+        agent=agent,
+        group=group,
+        name=name or agent,
+        dose_mg=Decimal(mg) if mg else None,
     )
 
 
@@ -120,12 +126,30 @@ def diagnosis(kind: str, hours: float, display: str = "") -> Diagnosis:
     return Diagnosis(time=ago(hours), reference=f"Condition/{kind}", kind=kind, display=display or kind)
 
 
-def allergy(agent: str) -> Allergy:
-    return Allergy(time=NOW, reference=f"AllergyIntolerance/{agent}", agent=agent)
+def allergy(agent: str, group: str = "") -> Allergy:
+    return Allergy(time=NOW, reference=f"AllergyIntolerance/{agent}", agent=agent, group=group)
 
 
-def lab(test: str, hours: float) -> LabResult:
-    return LabResult(time=ago(hours), reference=f"Observation/{test}", test=test, item=test)
+def lab(
+    test: str, hours: float, value: str | None = None, *, upper: str | None = None, item: str = "", comparator: str = ""
+) -> LabResult:
+    """A result in cells/µL or U/L; `test` is also the item of the baseline unless that is named."""
+    return LabResult(
+        time=ago(hours),
+        reference=f"Observation/{test}-{hours}",
+        test=test,
+        item=item or test,
+        name=test,
+        value=Decimal(value) if value else None,
+        comparator=comparator,
+        upper_limit=Decimal(upper) if upper else None,
+        charted=f"{comparator}{value}" if value else "",
+    )
+
+
+def dexamethasone(mg: str, *hours: float) -> tuple[Drug, ...]:
+    """Doses of dexamethasone, so many hours ago."""
+    return tuple(given("dexamethasone", at, mg) for at in hours)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +176,7 @@ class Bedside:
     product: str = "axicabtagene ciloleucel"
     window: str = "car-t"
     therapy_days: float = 3
+    protocol: Protocol = field(default_factory=lambda: content().protocol)
     more: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
     @cached_property
@@ -214,7 +239,7 @@ class Bedside:
 
     @cached_property
     def course(self) -> Course:
-        return course_of(self.timeline, self.assessment, content().scale, content().protocol)
+        return course_of(self.timeline, self.assessment, content().scale, self.protocol)
 
     @cached_property
     def patient(self) -> Patient:
@@ -222,13 +247,13 @@ class Bedside:
             timeline=self.timeline,
             assessment=self.assessment,
             course=self.course,
-            protocol=content().protocol,
+            protocol=self.protocol,
             scale=content().scale,
         )
 
     @cached_property
     def advice(self) -> Advice:
-        return advise(self.timeline, self.assessment, content().scale, content().protocol)
+        return advise(self.timeline, self.assessment, content().scale, self.protocol)
 
     @cached_property
     def drafts(self) -> dict[str, Draft]:

@@ -1,18 +1,36 @@
 """Protocols and orders from `cards/protocols/` and `cards/orders/`."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
 
 from cds_service.content.codes import CodeEntry, SystemFile, code
 from cds_service.content.figures import Figure, Span, Strict
-from cds_service.crs.protocol import Order, Protocol, Step, WeightBand, WeightRange
+from cds_service.crs.protocol import (
+    Escalates,
+    Escalation,
+    LaboratoryLimits,
+    Order,
+    Protocol,
+    Stage,
+    Step,
+    WeightBand,
+    WeightRange,
+)
 
 
 class DoseBandEntry(Strict):
     dose: Figure
     below: Figure | None = None
+
+
+class StageEntry(Strict):
+    """One stage of a course: a fixed dose, how often, for how long."""
+
+    dose: Figure
+    every: Figure | None = None
+    days: Span | None = None
 
 
 class OrderFile(Strict):
@@ -31,16 +49,22 @@ class OrderFile(Strict):
     then: str = ""
     adults_only: bool = False
     band: list[DoseBandEntry] = []
-    dose: Figure | None = None
+    stage: list[StageEntry] = []
     maximum: Figure | None = None
     over: Figure | None = None
-    every: Figure | None = None
-    course: Span | None = None
+    taper: Span | None = None
+
+
+class EscalationEntry(Strict):
+    order: str
+    when: Literal["worse", "not-better"]
 
 
 class StepEntry(Strict):
     orders: list[str] = []
     refractory: list[str] = []
+    escalation: EscalationEntry | None = None
+    considers_repeat: bool = False
     care: list[str] = []
 
 
@@ -50,6 +74,8 @@ class TocilizumabTable(Strict):
     label_count: Figure
     minimum_interval: Figure
     repeat_after: Figure
+    repeat_when_worse: Figure | None = None
+    repeat_with_icans: bool = False
     label_minimum_years: Figure
 
 
@@ -72,6 +98,7 @@ class WeightTable(Strict):
 
 class SteroidTable(Strict):
     active: Figure
+    response: Figure
     early_products: list[str]
 
 
@@ -83,6 +110,19 @@ class MonitoringTable(Strict):
     labs: Figure
     scores: Figure
     long_fever: Figure
+    persistent_fever: Figure
+
+
+class InfectionTable(Strict):
+    orders: list[str]
+
+
+class LaboratoryTable(Strict):
+    daily: list[str]
+    window: Figure
+    below: dict[str, Figure]
+    times_upper_limit: dict[str, Figure]
+    upper_limits: dict[str, Figure] = {}
 
 
 class NeurologyTable(Strict):
@@ -106,23 +146,22 @@ class ProtocolFile(Strict):
     citation: str
     date: date
     scale: str
-    culture_order: str
+    infection: InfectionTable
     tocilizumab: TocilizumabTable
     weight: WeightTable
     steroid: SteroidTable
     monitoring: MonitoringTable
     neurology: NeurologyTable
     baseline: dict[str, str]
+    laboratory: LaboratoryTable
     notes: NotesTable
     step: dict[str, StepEntry]
 
 
 def order(file: OrderFile, systems: dict[str, SystemFile]) -> Order:
     """The order as the rules read it. ValueError unless a drug has exactly one dose rule and a route."""
-    if file.kind == "medication" and ((file.dose is None) == (not file.band) or not file.route):
-        raise ValueError("a medication needs a route and either a fixed dose or weight bands")
-    if (file.every is None) != (file.course is None):
-        raise ValueError("a dose that is repeated needs both `every` and `course`, a single dose neither")
+    if file.kind == "medication" and (bool(file.stage) == bool(file.band) or not file.route):
+        raise ValueError("a medication needs a route and either stages of fixed doses or weight bands")
     if file.band and file.band[-1].below is not None:
         raise ValueError("the last weight band must have no upper end")
     if any(entry.below is None for entry in file.band[:-1]):
@@ -136,11 +175,10 @@ def order(file: OrderFile, systems: dict[str, SystemFile]) -> Order:
         group=file.group,
         route=file.route,
         weight_bands=tuple(_dose_band(entry) for entry in file.band),
-        fixed_mg=file.dose.number("mg") if file.dose else None,
+        stages=_stages(file),
         maximum_mg=file.maximum.number("mg") if file.maximum else None,
         over_minutes=file.over.whole("min") if file.over else None,
-        every_hours=file.every.whole("h") if file.every else None,
-        days=_days(file.course) if file.course else None,
+        taper=_days(file.taper) if file.taper else None,
         then=file.then,
         adults_only=file.adults_only,
         quantity=file.quantity,
@@ -152,11 +190,29 @@ def _dose_band(entry: DoseBandEntry) -> WeightBand:
     return WeightBand(mg_per_kg=entry.dose.number("mg/kg"), below_kg=entry.below.number("kg") if entry.below else None)
 
 
-def _days(course: Span) -> tuple[int, int]:
+def _stages(file: OrderFile) -> tuple[Stage, ...]:
+    """The stages. ValueError for a repeated corticosteroid without an end, or a stage that no end lets begin."""
+    for entry in file.stage:
+        if entry.days is not None and entry.every is None:
+            raise ValueError("a stage that lasts days needs `every`")
+    open_ended = [entry for entry in file.stage if entry.every is not None and entry.days is None]
+    if open_ended and (len(file.stage) > 1 or file.group == "corticosteroid"):
+        raise ValueError("a dose that is repeated needs `days`: whoever signs it must see an end")
+    return tuple(
+        Stage(
+            mg=entry.dose.number("mg"),
+            every_hours=entry.every.whole("h") if entry.every else None,
+            days=_days(entry.days) if entry.days else None,
+        )
+        for entry in file.stage
+    )
+
+
+def _days(span: Span) -> tuple[int, int]:
     """Least and greatest number of days. ValueError for another unit, a part of a day, or an order that never ends."""
-    if course.unit != "d" or not 1 <= course.low <= course.high or course.low % 1 or course.high % 1:
-        raise ValueError("a course needs whole days, low first: unit 'd'")
-    return int(course.low), int(course.high)
+    if span.unit != "d" or not 1 <= span.low <= span.high or span.low % 1 or span.high % 1:
+        raise ValueError("a length needs whole days, low first: unit 'd'")
+    return int(span.low), int(span.high)
 
 
 def _plausible(entries: list[PlausibleEntry]) -> tuple[WeightRange, ...]:
@@ -177,23 +233,29 @@ def protocol(file: ProtocolFile, orders: Mapping[str, Order]) -> Protocol:
     """The protocol as the rules read it. ValueError for a grade without a step or an order that does not exist."""
     if sorted(file.step) != ["1", "2", "3", "4"]:
         raise ValueError(f"steps are needed for the grades 1 to 4, found {', '.join(sorted(file.step))}")
-    named = {name for step in file.step.values() for name in (*step.orders, *step.refractory)} | {file.culture_order}
+    steps = {int(grade): _step(entry) for grade, entry in file.step.items()}
+    named = {name for step in steps.values() for name in step.named} | set(file.infection.orders)
     unknown = sorted(named - set(orders))
     if unknown:
         raise ValueError(f"no order file for {', '.join(unknown)}")
+    unlisted = sorted(set(file.laboratory.daily) - set(file.baseline))
+    if unlisted:
+        raise ValueError(f"laboratory.daily names {', '.join(unlisted)}, which the baseline does not")
     return Protocol(
         id=file.id,
         version=file.version,
         title=file.title,
         citation=file.citation,
-        steps={int(grade): _step(entry) for grade, entry in file.step.items()},
+        steps=steps,
         orders=orders,
-        culture_order=file.culture_order,
+        infection_orders=tuple(file.infection.orders),
         maximum_doses=file.tocilizumab.maximum_doses.whole("1"),
         label_maximum_doses=file.tocilizumab.label_maximum_doses.whole("1"),
         label_count=file.tocilizumab.label_count.duration(),
         minimum_interval=file.tocilizumab.minimum_interval.duration(),
         repeat_after=file.tocilizumab.repeat_after.duration(),
+        repeat_when_worse=_optional(file.tocilizumab.repeat_when_worse),
+        repeat_with_icans=file.tocilizumab.repeat_with_icans,
         label_minimum_years=file.tocilizumab.label_minimum_years.whole("a"),
         weight_current=file.weight.current.duration(),
         weight_current_child=file.weight.current_child.duration(),
@@ -206,6 +268,7 @@ def protocol(file: ProtocolFile, orders: Mapping[str, Order]) -> Protocol:
         plausible_weights=_plausible(file.weight.plausible),
         adult_kg_without_age=file.weight.adult_without_age.number("kg"),
         steroid_active=file.steroid.active.duration(),
+        steroid_response=file.steroid.response.duration(),
         early_steroid_products=tuple(file.steroid.early_products),
         regrade=file.monitoring.regrade.duration(),
         cultures=file.monitoring.cultures.duration(),
@@ -214,7 +277,10 @@ def protocol(file: ProtocolFile, orders: Mapping[str, Order]) -> Protocol:
         labs=file.monitoring.labs.duration(),
         scores=file.monitoring.scores.duration(),
         long_fever=file.monitoring.long_fever.duration(),
+        persistent_fever=file.monitoring.persistent_fever.duration(),
         baseline_labs=file.baseline,
+        daily_labs=tuple(file.laboratory.daily),
+        laboratory=_laboratory(file.laboratory),
         ice_from_years=file.neurology.ice_from_years.whole("a"),
         ice_normal=file.neurology.ice_normal.number("1"),
         capd_suspicious=file.neurology.capd_suspicious.number("1"),
@@ -225,4 +291,26 @@ def protocol(file: ProtocolFile, orders: Mapping[str, Order]) -> Protocol:
 
 
 def _step(entry: StepEntry) -> Step:
-    return Step(orders=tuple(entry.orders), refractory=tuple(entry.refractory), care=tuple(entry.care))
+    escalation = None
+    if entry.escalation is not None:
+        escalation = Escalation(order=entry.escalation.order, when=Escalates(entry.escalation.when))
+    return Step(
+        orders=tuple(entry.orders),
+        refractory=tuple(entry.refractory),
+        escalation=escalation,
+        considers_repeat=entry.considers_repeat,
+        care=tuple(entry.care),
+    )
+
+
+def _optional(figure: Figure | None) -> timedelta | None:
+    return figure.duration() if figure is not None else None
+
+
+def _laboratory(table: LaboratoryTable) -> LaboratoryLimits:
+    return LaboratoryLimits(
+        below={test: figure.number("/uL") for test, figure in table.below.items()},
+        times_upper_limit={test: figure.number("1") for test, figure in table.times_upper_limit.items()},
+        upper_limits={test: figure.number("U/L") for test, figure in table.upper_limits.items()},
+        window=table.window.duration(),
+    )

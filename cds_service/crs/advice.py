@@ -5,17 +5,19 @@ an order is left out whenever a limit forbids it (N-01 to N-27), and a sentence 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
+from cds_service.crs import corticosteroids, tocilizumab
 from cds_service.crs.assessment import Assessment, Criterion, State
-from cds_service.crs.corticosteroids import CORTICOSTEROID, corticosteroids, refractory_options
 from cds_service.crs.course import IL6_BLOCKER, course_of
 from cds_service.crs.hypoxia import latest_flow
+from cds_service.crs.laboratory import laboratory_warnings
 from cds_service.crs.protocol import Protocol
+from cds_service.crs.refractory import refractory_options
+from cds_service.crs.regimen import CORTICOSTEROID
+from cds_service.crs.regrading import Regrading, charted_line, regrading
 from cds_service.crs.scale import Scale
 from cds_service.crs.sentences import Line, Say
 from cds_service.crs.timeline import Timeline
-from cds_service.crs.tocilizumab import given, tocilizumab
 from cds_service.crs.treatment import Patient, Treatment, hours, together
 from cds_service.crs.workup import infection, monitoring
 
@@ -24,14 +26,14 @@ from cds_service.crs.workup import infection, monitoring
 class Advice:
     """What to consider: `care` on the grade card, `infection` first, then `treatment`; a prompt without a grade.
 
-    `regrade_by` is None where it is a matter of minutes.
+    `regrade` is None where it is a matter of minutes.
     """
 
     care: tuple[Line, ...] = ()
     infection: Treatment | None = None
     treatment: Treatment | None = None
     prompts: tuple[Line, ...] = ()
-    regrade_by: datetime | None = None
+    regrade: Regrading | None = None
 
 
 def advise(timeline: Timeline, assessment: Assessment, scale: Scale, protocol: Protocol) -> Advice:
@@ -40,28 +42,29 @@ def advise(timeline: Timeline, assessment: Assessment, scale: Scale, protocol: P
         return Advice(prompts=_prompts(assessment))
     course = course_of(timeline, assessment, scale, protocol)
     patient = Patient(timeline=timeline, assessment=assessment, course=course, protocol=protocol, scale=scale)
+    due = regrading(assessment, course.charted_grade, protocol)
     treatment = _treatment(patient)
     work_up = infection(patient, tocilizumab_drafted=treatment.drafts_of(IL6_BLOCKER))
     extra = monitoring(patient, steroid_drafted=treatment.drafts_of(CORTICOSTEROID))
     return Advice(
-        care=_care(patient),
+        care=_care(patient, due),
         infection=together(work_up, Treatment(lines=extra)),
         treatment=treatment if assessment.grade >= 2 else None,
-        regrade_by=None if patient.needs_oxygen_first else assessment.as_of + protocol.regrade,
+        regrade=None if patient.needs_oxygen_first else due,
     )
 
 
 def _treatment(patient: Patient) -> Treatment:
     """Tocilizumab, corticosteroids, and what comes after them; nothing where the step offers neither (N-08)."""
     orders = [patient.protocol.orders[name] for name in patient.step.orders]
-    drugs = together(*(tocilizumab(patient, order) for order in orders if order.group == IL6_BLOCKER))
-    steroids = corticosteroids(patient, tocilizumab_drafted=bool(drugs.drafts))
+    drugs = together(*(tocilizumab.advice(patient, order) for order in orders if order.group == IL6_BLOCKER))
+    steroids = corticosteroids.advice(patient, tocilizumab_drafted=bool(drugs.drafts))
     before = Treatment()
     if patient.reservation:
         reason = {"reason": patient.reservation}
         before = Treatment(lines=(Line(Say.RESERVATION, reason),), status=(Line(Say.STATUS_RESERVATION, reason),))
     options = Treatment(lines=refractory_options(patient))
-    found = together(before, drugs, steroids, options)
+    found = together(before, drugs, steroids, options, laboratory_warnings(patient))
     if not found.drafts or not patient.to_check:
         return found
     items = {"items": "; ".join(patient.to_check)}
@@ -69,11 +72,32 @@ def _treatment(patient: Patient) -> Treatment:
     return together(check, found)
 
 
-def _care(patient: Patient) -> tuple[Line, ...]:
+def _care(patient: Patient, due: Regrading) -> tuple[Line, ...]:
     """What was given, the care of the grade, and what is special about this therapy and episode."""
+    return (
+        *charted_line(patient.assessment, due),
+        *tocilizumab.given(patient),
+        *corticosteroids.given(patient),
+        *_of_grade(patient),
+        *_of_therapy(patient),
+        *_of_episode(patient),
+    )
+
+
+def _of_grade(patient: Patient) -> list[Line]:
+    """The care of the step. An antipyretic is for a fever, and not offered where one was given or is an allergy."""
     febrile = patient.assessment.finding(Criterion.FEVER).state is State.MET
-    keys = [key for key in patient.step.care if febrile or key != Say.ACETAMINOPHEN]
-    return (*given(patient), *(Line(Say(key)) for key in keys), *_of_therapy(patient), *_of_episode(patient))
+    antipyretic = patient.course.antipyretic
+    allergic = any(allergy.group == "antipyretic" for allergy in patient.timeline.allergies)
+    lines = []
+    for key in patient.step.care:
+        if key != Say.ACETAMINOPHEN:
+            lines.append(Line(Say(key)))
+        elif antipyretic is not None:
+            lines.append(Line(Say.ANTIPYRETIC_GIVEN, {"name": antipyretic.name, "time": antipyretic.time}))
+        elif febrile and not allergic:
+            lines.append(Line(Say.ACETAMINOPHEN))
+    return lines
 
 
 def _of_therapy(patient: Patient) -> list[Line]:

@@ -1,20 +1,21 @@
-"""Corticosteroids by grade, and what comes after them (S-MGT-2e, 2f, 3a, 4a; S-PIT-STER; S-REF; N-08 to N-10, N-20)."""
+"""Corticosteroids by grade and course (S-MGT-2e, 2f, 3a, 3c, 3d, 4a, 4c, 4d; S-PIT-STER; N-08 to N-10).
+
+At once at grade 3 and 4, at grade 2 only when CRS does not respond. A stronger regimen replaces the present one.
+"""
 
 from datetime import timedelta
-from decimal import Decimal
 
-from cds_service.crs.course import IL6_BLOCKER, Response
-from cds_service.crs.dosing import dose
-from cds_service.crs.figures import shown
-from cds_service.crs.protocol import Order
+from cds_service.crs.dosing import dose, regimen
+from cds_service.crs.figures import shown, span
+from cds_service.crs.protocol import Escalates, Order
+from cds_service.crs.regimen import CORTICOSTEROID, Regimen
+from cds_service.crs.response import Response
 from cds_service.crs.sentences import Line, Say
 from cds_service.crs.treatment import Draft, Patient, Treatment
 
-CORTICOSTEROID = "corticosteroid"
 
-
-def corticosteroids(patient: Patient, *, tocilizumab_drafted: bool) -> Treatment:
-    """The draft at this grade: at once at grade 3 and 4, at grade 2 only when it is refractory."""
+def advice(patient: Patient, *, tocilizumab_drafted: bool) -> Treatment:
+    """The draft at this grade and in this course, else why there is none."""
     order = _order(patient)
     if order is None:
         return Treatment()
@@ -26,12 +27,11 @@ def corticosteroids(patient: Patient, *, tocilizumab_drafted: bool) -> Treatment
     withheld = _withheld(patient, order)
     if withheld is not None:
         return withheld
-    values = _figures(patient, order)
-    if at_once:
-        return Treatment(drafts=(_draft(patient, order),), lines=(Line(Say.STEROID, values),))
-    if tocilizumab_drafted and patient.course.response is not Response.DETERIORATED:
-        return Treatment(lines=(Line(Say.STEROID_WITH_SECOND_DOSE, values),))
-    return Treatment(drafts=(_draft(patient, order, refractory=True),), lines=(Line(Say.STEROID_REFRACTORY, values),))
+    if patient.course.steroid is not None or patient.course.steroid_orders:
+        return _beside_another(patient, order)
+    if not at_once and _waits_for_second_dose(patient, tocilizumab_drafted=tocilizumab_drafted):
+        return Treatment(lines=(Line(Say.STEROID_WITH_SECOND_DOSE, _figures(patient, order)),))
+    return _first(patient, order, refractory=not at_once)
 
 
 def _order(patient: Patient) -> Order | None:
@@ -40,36 +40,133 @@ def _order(patient: Patient) -> Order | None:
     return next((order for order in orders if order.group == CORTICOSTEROID), None)
 
 
-def _draft(patient: Patient, order: Order, *, refractory: bool = False) -> Draft:
+def _waits_for_second_dose(patient: Patient, *, tocilizumab_drafted: bool) -> bool:
+    """At grade 2 a steroid goes with the second dose, and only when CRS got worse (S-MGT-2e).
+
+    Without a second dose it is offered once the protocol's time for one has passed, or none is left (S-PIT-STER-3).
+    """
+    course, now = patient.course, patient.assessment.as_of
+    worse = course.response is Response.DETERIORATED
+    second_dose = tocilizumab_drafted or course.open_order is not None
+    if second_dose:
+        return not worse
+    waited = course.since_last_dose(now)
+    due = waited is not None and waited >= patient.protocol.repeat_after
+    return not due and len(course.doses) < patient.protocol.maximum_doses
+
+
+def _first(patient: Patient, order: Order, *, refractory: bool) -> Treatment:
     hesitant = refractory or patient.to_check or patient.infection_first
-    return Draft(order=order, dose=dose(order, None, patient.assessment.as_of), recommended=not hesitant)
+    draft = Draft(order=order, dose=dose(order, None, patient.assessment.as_of), recommended=not hesitant)
+    say = Say.STEROID_REFRACTORY if refractory else Say.STEROID
+    return Treatment(drafts=(draft,), lines=(Line(say, _figures(patient, order)),))
+
+
+def _beside_another(patient: Patient, order: Order) -> Treatment:
+    """One regimen at a time: the stronger one replaces the one that is running, anything else is for review (N-10)."""
+    course = patient.course
+    waiting = course.steroid_orders
+    present = course.steroid or waiting[-1]
+    stronger = _stronger(patient, order, present)
+    if stronger is None or len(waiting) > (0 if course.steroid else 1):
+        return _review(patient, order, present)
+    return _withheld(patient, stronger) or _replacement(patient, stronger, present)
+
+
+def _stronger(patient: Patient, order: Order, present: Regimen) -> Order | None:
+    """The dose of this grade where less is given, else the step's escalation when its time has come."""
+    if present.is_weaker_than(order):
+        return order
+    escalation = patient.step.escalation
+    if escalation is None or present.last is None or not present.is_at_least(order):
+        return None
+    following = patient.protocol.orders[escalation.order]
+    if present.is_at_least(following):
+        return None
+    if escalation.when is Escalates.WORSE:
+        return following if present.response is Response.DETERIORATED else None
+    waited = patient.assessment.as_of - present.since
+    late = waited >= patient.protocol.steroid_response and present.response is not Response.IMPROVED
+    return following if late or present.response is Response.DETERIORATED else None
+
+
+def _replacement(patient: Patient, order: Order, present: Regimen) -> Treatment:
+    """A stronger regimen instead of the present one. It is never pre-selected: the present order must be stopped."""
+    unsure = present.last is not None and present.response is Response.NOT_KNOWN
+    condition = "only if not improved since" if unsure else ""
+    draft = Draft(
+        order=order,
+        dose=dose(order, None, patient.assessment.as_of),
+        recommended=False,
+        condition=condition,
+        replaces=present,
+    )
+    values = _figures(patient, order) | _present(patient, present) | {"condition": condition}
+    return Treatment(
+        drafts=(draft,),
+        lines=(Line(Say.STEROID_REPLACES, values),),
+        status=(Line(Say.STATUS_STEROID_REPLACES, values),),
+    )
+
+
+def _review(patient: Patient, order: Order, present: Regimen) -> Treatment:
+    """What is given or ordered already, the protocol's dose, and what would come next."""
+    following = _following(patient)
+    switched = following is not None and present.agent == following.agent != order.agent
+    named = following if switched and following is not None else order
+    values = _figures(patient, named) | _present(patient, present)
+    lines = [Line(Say.STEROID_RUNNING, values | {"enough": present.is_at_least(named)})]
+    others = [item for item in patient.course.steroid_orders if item is not present]
+    if others:
+        lines.append(Line(Say.STEROID_TWO, {"names": ", ".join(item.words for item in others)}))
+    elif following is not None and present.is_at_least(order) and not present.is_at_least(following):
+        worse = patient.step.escalation is not None and patient.step.escalation.when is Escalates.WORSE
+        within = {"within": "" if worse else span(patient.protocol.steroid_response)}
+        lines.append(Line(Say.STEROID_NEXT, _figures(patient, following) | within))
+    return Treatment(lines=tuple(lines), status=(Line(Say.STATUS_STEROID_RUNNING, values),))
+
+
+def _following(patient: Patient) -> Order | None:
+    """The order that may replace the one of this grade, where the patient may have it."""
+    escalation = patient.step.escalation
+    following = patient.protocol.orders[escalation.order] if escalation is not None else None
+    return following if following is not None and _withheld(patient, following) is None else None
+
+
+def given(patient: Patient) -> tuple[Line, ...]:
+    """The corticosteroid that is running: what, how much, since when (grade card, any grade)."""
+    steroid = patient.course.steroid
+    return (Line(Say.STEROID_GIVEN, _present(patient, steroid)),) if steroid is not None else ()
 
 
 def _withheld(patient: Patient, order: Order) -> Treatment | None:
-    """An allergy, a child, a steroid that is running or ordered already (N-09, N-10, N-17); None for none of them."""
+    """An allergy, or a child (N-09, N-17); None for neither."""
     if patient.allergic_to(order):
         values: dict[str, object] = {"drug": order.text}
         return Treatment(lines=(Line(Say.ALLERGY, values),), status=(Line(Say.STATUS_ALLERGY, values),))
     if order.adults_only and patient.is_adult() is not True:
         return Treatment(lines=(Line(Say.STEROID_CHILD, _child(patient)),), status=(Line(Say.STATUS_CHILD),))
-    running = patient.course.steroid or patient.course.steroid_order
-    if running is None:
-        return None
-    found = {"name": running.name, "time": running.time, "given": patient.course.steroid is not None}
-    return Treatment(
-        lines=(Line(Say.STEROID_RUNNING, _figures(patient, order) | found),),
-        status=(Line(Say.STATUS_STEROID_RUNNING, found),),
-    )
+    return None
 
 
 def _figures(patient: Patient, order: Order) -> dict[str, object]:
-    _, longest = order.days or (0, 0)
     return {
         "drug": order.text,
-        "mg": shown(order.fixed_mg or Decimal(0)),
-        "hours": order.every_hours,
-        "duration": order.length,
-        "until": patient.assessment.as_of + timedelta(days=longest),
+        "regimen": regimen(order, order.stages[0].mg, order.short_route),
+        "until": patient.assessment.as_of + timedelta(days=order.last_day) if order.last_day else None,
+        "ends": bool(order.afterwards) or len(order.stages) > 1,
+    }
+
+
+def _present(patient: Patient, present: Regimen) -> dict[str, object]:
+    return {
+        "present": present.words,
+        "since": present.since,
+        "last": present.last,
+        "time": present.last or present.since,
+        "given": present.last is not None,
+        "ago": span(patient.assessment.as_of - present.since),
+        "response": present.response.value,
     }
 
 
@@ -88,11 +185,3 @@ def _early_product(patient: Patient) -> tuple[Line, ...]:
     if exposure is None or exposure.therapy.product not in patient.protocol.early_steroid_products:
         return ()
     return (Line(Say.STEROID_EARLY_PRODUCT, {"product": exposure.therapy.product}),)
-
-
-def refractory_options(patient: Patient) -> tuple[Line, ...]:
-    """Options when tocilizumab is used up or not possible: text only, never an order (S-REF-1, S-REF-2, N-20)."""
-    used_up = len(patient.course.doses) >= patient.protocol.maximum_doses and patient.refractory
-    orders = (patient.protocol.orders[name] for name in patient.step.orders)
-    impossible = any(order.group == IL6_BLOCKER and patient.allergic_to(order) for order in orders)
-    return (Line(Say.REFRACTORY_OPTIONS),) if used_up or impossible else ()

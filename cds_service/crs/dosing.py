@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
 from cds_service.crs.figures import shown, span
-from cds_service.crs.protocol import Order, Protocol
+from cds_service.crs.protocol import Order, Protocol, Stage
 from cds_service.crs.timeline import BodyWeight, Timeline
 
 _CENT = Decimal("0.01")
@@ -94,9 +94,10 @@ def _confirm(weight: BodyWeight, timeline: Timeline, protocol: Protocol, now: da
 
 
 def dose(order: Order, weight: BodyWeight | None, now: datetime) -> Dose:
-    """The dose of a drug order in mg. A weight is needed exactly when the order has weight bands."""
-    if order.fixed_mg is not None:
-        return Dose(mg=order.fixed_mg, arithmetic=f"{shown(order.fixed_mg)} mg, fixed dose")
+    """The first dose of a drug order in mg. A weight is needed exactly when the order has weight bands."""
+    if order.stages:
+        first = order.stages[0].mg
+        return Dose(mg=first, arithmetic=f"{shown(first)} mg, fixed dose")
     if weight is None:
         raise ValueError(f"{order.id} is dosed by weight and no weight was given")
     band = next(b for b in order.weight_bands if b.below_kg is None or weight.kilograms < b.below_kg)
@@ -122,6 +123,23 @@ def dose_rule(order: Order) -> str:
         lower = band.below_kg
     limit = f"; at most {shown(order.maximum_mg)} mg" if order.maximum_mg is not None else ""
     return ", ".join(reversed(rules)) + limit
+
+
+def regimen(order: Order, mg: Decimal, route: str) -> str:
+    """A dose with its route and what follows: `10 mg IV every 6 h for 1 to 3 days`, `656 mg IV over 60 min, once`."""
+    first, *later = order.stages or (Stage(mg=mg),)
+    over = f" over {order.over_minutes} min" if order.over_minutes is not None else ""
+    parts = [f"{shown(first.mg)} mg {route}{over}{_repeated(first)}"]
+    parts += [f"{shown(stage.mg)} mg{_repeated(stage)}" for stage in later]
+    if order.afterwards:
+        parts.append(order.afterwards)
+    return ", then ".join(parts)
+
+
+def _repeated(stage: Stage) -> str:
+    if stage.every_hours is None:
+        return ", once"
+    return f" every {stage.every_hours} h" + (f" for {stage.length}" if stage.days is not None else "")
 
 
 def _kg(weight: BodyWeight) -> str:

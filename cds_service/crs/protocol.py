@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from enum import StrEnum
 
 from cds_service.crs.valuesets import Code
+
+SHORT_ROUTES = {"intravenous": "IV"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +29,25 @@ class WeightRange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A fixed dose in mg, once or every so many hours, for `days` (least and greatest; None where no end is named)."""
+
+    mg: Decimal
+    every_hours: int | None = None
+    days: tuple[int, int] | None = None
+
+    @property
+    def length(self) -> str:
+        """How long it is given, in words: `1 to 3 days`; empty without an end."""
+        return in_days(self.days) if self.days is not None else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """One drug or test that can be offered as a draft (`cards/orders/`).
 
-    A drug has either `weight_bands` (mg per kg, capped at `maximum_mg`) or `fixed_mg`. Times in minutes and hours.
-    `days` is the least and the greatest duration of a course, `then` what follows it in words; a single dose has none.
+    A drug has either `weight_bands` (one dose in mg per kg, capped at `maximum_mg`) or `stages`, one after the other.
+    `taper` is the length in days of a taper that follows, `then` what else follows, in words.
     """
 
     id: str
@@ -41,40 +58,84 @@ class Order:
     group: str
     route: str = ""
     weight_bands: tuple[WeightBand, ...] = ()
-    fixed_mg: Decimal | None = None
+    stages: tuple[Stage, ...] = ()
     maximum_mg: Decimal | None = None
     over_minutes: int | None = None
-    every_hours: int | None = None
-    days: tuple[int, int] | None = None
+    taper: tuple[int, int] | None = None
     then: str = ""
     adults_only: bool = False
     quantity: str = ""
     reference: str = ""
 
     @property
-    def length(self) -> str:
-        """How long a course lasts, in words: `1 to 3 days`; empty for a single dose."""
-        if self.days is None:
-            return ""
-        low, high = self.days
-        return f"{high} days" if low == high else f"{low} to {high} days"
+    def short_route(self) -> str:
+        """The route as it stands beside a dose: `IV`."""
+        return SHORT_ROUTES.get(self.route, self.route)
 
     @property
-    def duration(self) -> str:
-        """The length and what follows: `3 days, then reassess`."""
-        return f"{self.length}, then {self.then}" if self.then else self.length
+    def last_day(self) -> int:
+        """The day after the start on which all stages have ended at the latest; 0 without an end."""
+        return sum(stage.days[1] for stage in self.stages if stage.days is not None)
+
+    @property
+    def afterwards(self) -> str:
+        """What follows the stages, in words; empty when nothing does."""
+        return f"taper over {in_days(self.taper)}" if self.taper is not None else self.then
+
+
+def in_days(days: tuple[int, int]) -> str:
+    """A length in words: `3 days`, `1 to 3 days`."""
+    low, high = days
+    return f"{high} day{'s' if high > 1 else ''}" if low == high else f"{low} to {high} days"
+
+
+class Escalates(StrEnum):
+    """When a stronger corticosteroid follows the one that is running."""
+
+    WORSE = "worse"
+    NOT_BETTER = "not-better"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escalation:
+    """The order that replaces a running corticosteroid: when CRS gets worse, or when it does not get better in time."""
+
+    order: str
+    when: Escalates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """What the protocol offers at one grade: `orders` at once, `refractory` when tocilizumab did not help.
 
-    `care` are the keys of the sentences for care and place of care.
+    `escalation` follows a running corticosteroid, `considers_repeat` says that a repeat of tocilizumab is only to be
+    considered. `care` are the keys of the sentences for care and place of care.
     """
 
     orders: tuple[str, ...] = ()
     refractory: tuple[str, ...] = ()
+    escalation: Escalation | None = None
+    considers_repeat: bool = False
     care: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Every order that the step names."""
+        escalation = (self.escalation.order,) if self.escalation is not None else ()
+        return (*self.orders, *self.refractory, *escalation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaboratoryLimits:
+    """Limits from which a result speaks against tocilizumab (S-PIT-MON-2): cells per µL, multiples of the upper limit.
+
+    `upper_limits` in U/L are the hospital's own, by test, for reports that state none.
+    """
+
+    below: Mapping[str, Decimal]
+    times_upper_limit: Mapping[str, Decimal]
+    upper_limits: Mapping[str, Decimal]
+    window: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +148,14 @@ class Protocol:
     citation: str
     steps: Mapping[int, Step]
     orders: Mapping[str, Order]
-    culture_order: str
+    infection_orders: tuple[str, ...]
     maximum_doses: int
     label_maximum_doses: int
     label_count: timedelta
     minimum_interval: timedelta
     repeat_after: timedelta
+    repeat_when_worse: timedelta | None
+    repeat_with_icans: bool
     label_minimum_years: int
     weight_current: timedelta
     weight_current_child: timedelta
@@ -105,13 +168,17 @@ class Protocol:
     plausible_weights: tuple[WeightRange, ...]
     adult_kg_without_age: Decimal
     steroid_active: timedelta
+    steroid_response: timedelta
     regrade: timedelta
     cultures: timedelta
     negative_cultures: timedelta
     antibiotics: timedelta
     labs: timedelta
     scores: timedelta
+    persistent_fever: timedelta
     baseline_labs: Mapping[str, str]
+    daily_labs: tuple[str, ...]
+    laboratory: LaboratoryLimits
     ice_from_years: int
     ice_normal: Decimal
     capd_suspicious: Decimal

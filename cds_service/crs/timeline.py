@@ -147,6 +147,7 @@ class DrugOrder(Fact):
     agent: str
     group: str
     name: str
+    dose_mg: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +167,7 @@ class LabResult(Fact):
 
     test: str
     item: str
+    name: str = ""
     value: Decimal | None = None
     comparator: str = ""
     upper_limit: Decimal | None = None
@@ -201,9 +203,10 @@ class Diagnosis(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allergy(Fact):
-    """A charted allergy to an agent the protocol would offer."""
+    """A charted allergy to an agent the protocol would offer, or to one of its group."""
 
     agent: str
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

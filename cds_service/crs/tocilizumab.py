@@ -1,18 +1,15 @@
 """Tocilizumab: the draft, and why there is none when there is none (S-MGT-2a to 2d, 3a, 3e, 4a, 4e; N-01 to N-07)."""
 
-from cds_service.crs.course import Icans, Response
 from cds_service.crs.dosing import NoWeight, UsableWeight, dose, dose_rule
 from cds_service.crs.figures import shown, span
+from cds_service.crs.neurotoxicity import Icans
 from cds_service.crs.protocol import Order
+from cds_service.crs.response import Response
 from cds_service.crs.sentences import Line, Say
-from cds_service.crs.timeline import Score
 from cds_service.crs.treatment import Draft, Patient, Treatment, hours, together
 
-NEUROTOXIC = (Icans.PRESENT, Icans.SUSPECTED)
-INSTRUMENTS = {"ice-score": "ICE", "capd-score": "CAPD"}
 
-
-def tocilizumab(patient: Patient, order: Order) -> Treatment:
+def advice(patient: Patient, order: Order) -> Treatment:
     """The draft at this grade if every limit allows one, else why there is none; then what was given."""
     history = Treatment(lines=given(patient))
     withheld = _withheld(patient, order)
@@ -36,7 +33,8 @@ def _draft(patient: Patient, order: Order, usable: UsableWeight) -> Treatment:
         "oxygen": patient.needs_oxygen_first,
     }
     infected = patient.course.cultures.positive is not None
-    hesitant = condition or usable.confirm or patient.infection_first or patient.to_check or infected
+    considered = bool(patient.course.doses) and patient.step.considers_repeat
+    hesitant = condition or usable.confirm or patient.infection_first or patient.to_check or infected or considered
     return Treatment(
         drafts=(Draft(order=order, dose=computed, recommended=not hesitant, condition=condition),),
         lines=(Line(Say.TOCILIZUMAB, values),),
@@ -84,10 +82,9 @@ def _limit(patient: Patient) -> Treatment | None:
 def _no_repeat(patient: Patient) -> Treatment | None:
     """Why no repeat dose: improvement, 72 h not over, ICANS, infection not excluded (C2, C4, C5, C27); None if due."""
     course, values = patient.course, _figures(patient)
-    waited = course.since_last_dose(patient.assessment.as_of)
     if course.response is Response.IMPROVED:
         return _because(Say.TOCILIZUMAB_IMPROVED, Say.STATUS_IMPROVED, values)
-    if waited is not None and waited < patient.protocol.repeat_after:
+    if not _repeat_is_due(patient):
         worse = course.response is Response.DETERIORATED
         reason = (
             _because(Say.TOCILIZUMAB_DETERIORATED, Say.STATUS_WORSE, values)
@@ -95,13 +92,25 @@ def _no_repeat(patient: Patient) -> Treatment | None:
             else _because(Say.TOCILIZUMAB_WAIT, Say.STATUS_WAIT, values)
         )
         return together(reason, _warnings(patient))
-    if course.icans in NEUROTOXIC:
-        return _because(Say.TOCILIZUMAB_ICANS_REPEAT, Say.STATUS_ICANS, values | neurotoxicity(patient))
+    if course.neurotoxicity.possible and not patient.protocol.repeat_with_icans:
+        icans = values | course.neurotoxicity.figures
+        return _because(Say.TOCILIZUMAB_ICANS_REPEAT, Say.STATUS_ICANS, icans)
     if not course.cultures.exclude_infection:
         positive = course.cultures.positive
         found = {"positive": positive.time if positive else None, "unread": course.cultures.unread}
         return _because(Say.TOCILIZUMAB_INFECTION, Say.STATUS_INFECTION, values | found)
     return None
+
+
+def _repeat_is_due(patient: Patient) -> bool:
+    """True after the protocol's time without improvement, or sooner when worse where the protocol says so (C2b)."""
+    waited = patient.course.since_last_dose(patient.assessment.as_of)
+    if waited is None:
+        return False
+    sooner = patient.protocol.repeat_when_worse
+    if sooner is not None and patient.course.response is Response.DETERIORATED and waited >= sooner:
+        return True
+    return waited >= patient.protocol.repeat_after
 
 
 def _because(say: Say, status: Say, values: dict[str, object]) -> Treatment:
@@ -115,7 +124,7 @@ def _condition(patient: Patient) -> str:
     if course.doses:
         if course.response is Response.NOT_KNOWN:
             conditions.append("not improved since the last dose")
-        if course.icans is Icans.NOT_RECORDED:
+        if course.neurotoxicity.icans is Icans.NOT_RECORDED:
             conditions.append("ICANS absent")
         if course.cultures.pending is not None:
             conditions.append("newer culture negative")
@@ -151,15 +160,14 @@ def _figures(patient: Patient) -> dict[str, object]:
 
 def _warnings(patient: Patient) -> Treatment:
     """What speaks against tocilizumab in this patient's record (N-07, N-17)."""
-    icans = Treatment()
-    if patient.course.icans in NEUROTOXIC:
-        line = Line(Say.TOCILIZUMAB_ICANS, neurotoxicity(patient))
-        icans = Treatment(cautions=(line,), status=(Line(Say.STATUS_WITH_ICANS, line.values),))
-    positive = patient.course.cultures.positive
-    if positive is None:
-        return icans
-    warned = Line(Say.POSITIVE_CULTURE, {"time": positive.time})
-    return together(icans, Treatment(cautions=(warned,), status=(Line(Say.STATUS_POSITIVE_CULTURE),)))
+    course, cautions, status = patient.course, [], []
+    if course.neurotoxicity.possible:
+        cautions.append(Line(Say.TOCILIZUMAB_ICANS, course.neurotoxicity.figures))
+        status.append(Line(Say.STATUS_WITH_ICANS, course.neurotoxicity.figures))
+    if course.cultures.positive is not None:
+        cautions.append(Line(Say.POSITIVE_CULTURE, {"time": course.cultures.positive.time}))
+        status.append(Line(Say.STATUS_POSITIVE_CULTURE))
+    return Treatment(cautions=tuple(cautions), status=tuple(status))
 
 
 def _cautions(patient: Patient) -> Treatment:
@@ -167,17 +175,6 @@ def _cautions(patient: Patient) -> Treatment:
     off_label = (Line(Say.OFF_LABEL, {"reasons": ", ".join(reasons)}),) if reasons else ()
     general = (Line(Say.TOCILIZUMAB_CAUTIONS), Line(Say.LABEL_AND_PROTOCOL, _figures(patient)))
     return together(_warnings(patient), Treatment(cautions=(*off_label, *general)))
-
-
-def neurotoxicity(patient: Patient) -> dict[str, object]:
-    """ICANS and what it rests on."""
-    reason = patient.course.icans_reason
-    words = ""
-    if isinstance(reason, Score):
-        words = f"{INSTRUMENTS[reason.instrument]} {shown(reason.value)}"
-    elif reason is not None:
-        words = reason.display
-    return {"icans": patient.course.icans.value, "basis": words, "since": reason.time if reason else None}
 
 
 def _off_label(patient: Patient) -> list[str]:

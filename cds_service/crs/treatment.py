@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from cds_service.crs.assessment import Assessment, Criterion
-from cds_service.crs.course import Course, Response
+from cds_service.crs.course import Course
 from cds_service.crs.dosing import Dose, NoWeight, UsableWeight, usable_weight
 from cds_service.crs.hypoxia import NO_OXYGEN_YET
+from cds_service.crs.neurotoxicity import after_cells
 from cds_service.crs.protocol import Order, Protocol, Step
+from cds_service.crs.regimen import Regimen
+from cds_service.crs.response import Response
 from cds_service.crs.scale import Scale
 from cds_service.crs.sentences import Line
 from cds_service.crs.timeline import Timeline
@@ -20,12 +23,16 @@ NOT_GIVEN = ("not-done", "entered-in-error")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """An order offered as a draft. `recommended` is false when a condition or a doubt stands before it."""
+    """An order offered as a draft. `recommended` is false when a condition or a doubt stands before it.
+
+    `replaces` is the regimen that is to be stopped when this one begins (N-10).
+    """
 
     order: Order
     dose: Dose | None = None
     recommended: bool = True
     condition: str = ""
+    replaces: Regimen | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +88,7 @@ class Patient:
     def after_cells(self) -> bool:
         """True after CAR-T cells, false after a bispecific antibody."""
         exposure = self.assessment.exposure
-        return exposure is not None and exposure.therapy.window == "car-t"
+        return exposure is not None and after_cells(exposure)
 
     @property
     def needs_oxygen_first(self) -> bool:

@@ -4,14 +4,16 @@ Ingredient coding and text, dose in mg; routes as text, because no route code wa
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from fhir.resources.R4B.medicationrequest import MedicationRequest
 from fhir.resources.R4B.servicerequest import ServiceRequest
 
-from cds_service.crs.figures import shown
-from cds_service.crs.protocol import Order
+from cds_service.crs.dosing import regimen
+from cds_service.crs.protocol import Order, Stage
+from cds_service.crs.regimen import Regimen
 from cds_service.fhir.elements import Json
 
 UCUM = "http://unitsofmeasure.org"
@@ -23,18 +25,24 @@ def dose_words(order: Order, mg: Decimal | None) -> str:
     """The order in one line, as a pharmacist would read it: `656 mg intravenous over 60 min, once`."""
     if mg is None:
         return f"{order.text}, {order.quantity}" if order.quantity else order.text
-    parts = [f"{shown(mg)} mg", order.route]
-    if order.over_minutes is not None:
-        parts.append(f"over {order.over_minutes} min")
-    if order.every_hours is None:
-        return f"{' '.join(parts)}, once"
-    return f"{' '.join(parts)} every {order.every_hours} h for {order.duration}"
+    return regimen(order, mg, order.route)
 
 
 def draft(
-    order: Order, mg: Decimal | None, *, patient_id: str, encounter_id: str | None, user: str, intent: str, reason: str
+    order: Order,
+    mg: Decimal | None,
+    *,
+    patient_id: str,
+    encounter_id: str | None,
+    user: str,
+    intent: str,
+    reason: str,
+    replaces: Regimen | None = None,
 ) -> Json:
-    """The draft as JSON. `mg` is None exactly for an order that is not a medication."""
+    """The draft as JSON. `mg` is None exactly for an order that is not a medication.
+
+    `replaces` is a regimen to stop: said in a note, and as the prior prescription where its order is known.
+    """
     resource: Json = {
         "status": "draft",
         "intent": intent,
@@ -58,26 +66,46 @@ def draft(
         **resource,
         "medicationCodeableConcept": concept,
         "category": [{"coding": [{"system": CATEGORY, "code": "inpatient", "display": "Inpatient"}]}],
-        "dosageInstruction": [_dosage(order, mg)],
+        "dosageInstruction": _dosages(order, mg),
     }
+    if replaces is not None:
+        medication["note"] = [{"text": f"Replaces {replaces.words}: stop that order when this one begins."}]
+        if len(replaces.references) == 1:
+            medication["priorPrescription"] = {"reference": replaces.references[0]}
     return _checked(MedicationRequest, "MedicationRequest", medication)
 
 
-def _dosage(order: Order, mg: Decimal) -> Json:
+def _dosages(order: Order, mg: Decimal) -> list[Json]:
+    """One instruction for each stage, numbered where there are several."""
+    if len(order.stages) < 2:
+        stage = order.stages[0] if order.stages else Stage(mg=mg)
+        return [_dosage(order, stage, f"{order.text} {dose_words(order, mg)}")]
+    return [
+        {"sequence": number, **_dosage(order, stage, f"{number}. {order.text} {_stage_words(order, stage)}")}
+        for number, stage in enumerate(order.stages, start=1)
+    ]
+
+
+def _stage_words(order: Order, stage: Stage) -> str:
+    return dose_words(replace(order, stages=(stage,), taper=None, then=""), stage.mg)
+
+
+def _dosage(order: Order, stage: Stage, words: str) -> Json:
     return {
-        "text": f"{order.text} {dose_words(order, mg)}",
-        "timing": {"repeat": _repeat(order)},
+        "text": words,
+        "timing": {"repeat": _repeat(order, stage)},
         "route": {"text": order.route},
-        "doseAndRate": [{"doseQuantity": _quantity(_json_number(mg), "mg")}],
+        "doseAndRate": [{"doseQuantity": _quantity(_json_number(stage.mg), "mg")}],
     }
 
 
-def _repeat(order: Order) -> Json:
-    """Once, or every so many hours with an end: a repeated dose without bounds would go on for ever."""
+def _repeat(order: Order, stage: Stage) -> Json:
+    """Once, or every so many hours, with an end where the order has one."""
     repeat: Json = {"count": 1}
-    if order.every_hours is not None and order.days is not None:
-        low, high = order.days
-        repeat = {"frequency": 1, "period": order.every_hours, "periodUnit": "h"}
+    if stage.every_hours is not None:
+        repeat = {"frequency": 1, "period": stage.every_hours, "periodUnit": "h"}
+    if stage.days is not None:
+        low, high = stage.days
         if low == high:
             repeat["boundsDuration"] = _quantity(high, "d")
         else:

@@ -83,13 +83,25 @@ def _grade_card(desk: Desk, advice: Advice) -> Card:
         treatment=treatment_words(treatment, wording, desk.clock) if treatment is not None else "",
         drafted=treatment is not None and bool(treatment.drafts),
         care=wording.lines(advice.care, desk.clock),
-        regrade_by=desk.clock(advice.regrade_by) if advice.regrade_by else "",
+        regrade_by=desk.clock(advice.regrade.by) if advice.regrade else "",
+        overdue=advice.regrade is not None and advice.regrade.overdue_by is not None,
         episode=_episode_words(desk),
         exposure=_exposure_words(assessment.exposure),
         **_reservations(assessment),
         **desk.footer,
     )
-    return _card(desk, "grade", grade_summary(assessment, desk.clock), detail, indicator(assessment))
+    severity = indicator(assessment)
+    if severity == "info" and _overdue_after_grade_2(advice):
+        severity = "warning"
+    return _card(desk, "grade", grade_summary(assessment, desk.clock), detail, severity)
+
+
+def _overdue_after_grade_2(advice: Advice) -> bool:
+    """Clinical 7.3: an overdue regrading warns where the grade charted last was 2 or more."""
+    regrade = advice.regrade
+    if regrade is None or regrade.overdue_by is None or regrade.charted is None:
+        return False
+    return regrade.charted.value >= 2
 
 
 def indicator(assessment: Assessment) -> str:
@@ -146,6 +158,7 @@ def _suggestion(desk: Desk, topic: str, draft: Draft) -> dict[str, Any]:
     resource = orders.draft(
         draft.order,
         mg,
+        replaces=draft.replaces,
         patient_id=desk.call.context.patientId,
         encounter_id=desk.call.context.encounterId,
         user=desk.call.context.userId,

@@ -10,7 +10,6 @@ from cds_service.fhir.orders import dose_words
 from cds_service.hooks.wording import MAXIMUM_SUMMARY, Clock, Wording, within
 
 NOTHING = "no order is drafted at this grade"
-SHORT_ROUTES = {"intravenous": "IV"}
 
 
 def grade_summary(assessment: Assessment, clock: Clock) -> str:
@@ -80,9 +79,9 @@ def treatment_words(treatment: Treatment, wording: Wording, clock: Clock) -> str
 
 
 def _short(draft: Draft) -> str:
-    route = SHORT_ROUTES.get(draft.order.route, draft.order.route)
-    mg = f" {shown(draft.dose.mg)} mg {route}" if draft.dose is not None else ""
-    every = f" every {draft.order.every_hours} h" if draft.order.every_hours else ""
+    mg = f" {shown(draft.dose.mg)} mg {draft.order.short_route}" if draft.dose is not None else ""
+    first = draft.order.stages[0] if draft.order.stages else None
+    every = f" every {first.every_hours} h" if first is not None and first.every_hours is not None else ""
     condition = f" {draft.condition}" if draft.condition else ""
     return f"{draft.order.text}{mg}{every}{condition}"
 
@@ -92,4 +91,5 @@ def offer(draft: Draft) -> str:
     mg = draft.dose.mg if draft.dose is not None else None
     words = dose_words(draft.order, mg)
     condition = f" ({draft.condition})" if draft.condition else ""
-    return f"{draft.order.text} {words}{condition}" if mg is not None else f"{words}{condition}"
+    instead = f", instead of {draft.replaces.words}" if draft.replaces is not None else ""
+    return f"{draft.order.text} {words}{instead}{condition}" if mg is not None else f"{words}{condition}"

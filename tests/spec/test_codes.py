@@ -61,6 +61,7 @@ EXPECTED_IDS = {
         "antibiotic": "cefepime piperacillin-tazobactam meropenem vancomycin aztreonam ceftazidime linezolid",
         "antifungal": "fluconazole micafungin caspofungin voriconazole amphotericin-b",
         "gm-csf": "sargramostim",
+        "beta-lactam": "beta-lactam",
     },
     "laboratory": {
         "cbc": "neutrophils platelets cbc-panel",

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from cds_service.crs.course import Course, Cultures, Icans, Response
+from cds_service.crs.course import Course
+from cds_service.crs.cultures import Cultures
+from cds_service.crs.neurotoxicity import Icans
+from cds_service.crs.response import Response
 from cds_service.crs.timeline import Gap, OxygenSupport, Temperature
 from tests.bedside import Bedside, ago, allergy, culture, diagnosis, given, ordered, score, tocilizumab
 
@@ -181,7 +184,8 @@ def test_a_steroid_given_within_a_day_is_running_once_a_day_too(hours: float, ru
 def test_a_steroid_that_is_ordered_is_known() -> None:
     found = course(orders=[ordered("methylprednisolone", 1, "corticosteroid")])
     assert found.steroid is None
-    assert found.steroid_order is not None
+    (waiting,) = found.steroid_orders
+    assert (waiting.agent, waiting.last) == ("methylprednisolone", None)
 
 
 @pytest.mark.parametrize(("hours", "active"), [(12, True), (12.1, False)])
@@ -259,7 +263,7 @@ def test_a_culture_taken_after_the_negative_result_is_pending() -> None:
 def test_icans_is_a_coded_diagnosis_an_abnormal_score_or_a_finding_since_the_therapy(
     known: dict[str, Any], icans: Icans
 ) -> None:
-    assert course(**known).icans is icans
+    assert course(**known).neurotoxicity.icans is icans
 
 
 def test_allergies_are_no_part_of_the_course_and_block_by_agent() -> None:

@@ -45,6 +45,13 @@ def dosage(name: str, mg: str) -> dict[str, Any]:
         ("tocilizumab", "8E+2", "800 mg intravenous over 60 min, once"),
         ("dexamethasone-10", "10", "10 mg intravenous every 6 h for 1 to 3 days"),
         ("dexamethasone-20", "20", "20 mg intravenous every 6 h for 3 days, then reassess"),
+        ("dexamethasone-20-taper", "20", "20 mg intravenous every 6 h for 3 days, then taper over 3 to 7 days"),
+        (
+            "methylprednisolone",
+            "1000",
+            "1000 mg intravenous every 24 h for 3 days, then 250 mg every 12 h for 2 days, "
+            "then 125 mg every 12 h for 2 days, then 60 mg every 12 h for 2 days",
+        ),
         ("blood-cultures", None, "blood cultures, two sets"),
     ],
 )
@@ -139,20 +146,28 @@ def systems() -> dict[str, SystemFile]:
     return {name: SystemFile.model_validate(value) for name, value in raw.items()}
 
 
-COURSE = {"unit": "d", "reference": "r", "date": date(2026, 1, 1)}
+SOURCE = {"reference": "r", "date": date(2026, 1, 1)}
+DOSE = {"value": 10, "unit": "mg", **SOURCE}
+EVERY = {"value": 6, "unit": "h", **SOURCE}
+COURSE = {"unit": "d", **SOURCE}
+
+
+def stage(**changed: Any) -> dict[str, Any]:
+    made = {"dose": DOSE, "every": EVERY, "days": {"low": 1, "high": 3, **COURSE}} | changed
+    return {"stage": [{key: value for key, value in made.items() if value is not None}]}
 
 
 @pytest.mark.parametrize(
     ("name", "changed", "fault"),
     [
-        ("dexamethasone-10", {"course": None}, "needs both `every` and `course`"),
-        ("dexamethasone-10", {"every": None}, "needs both `every` and `course`"),
-        ("dexamethasone-10", {"course": {"low": 3, "high": 1, **COURSE}}, "low first"),
-        ("dexamethasone-10", {"course": {"low": 0, "high": 1, **COURSE}}, "low first"),
-        ("dexamethasone-10", {"course": {"low": 1, "high": 3, **COURSE, "unit": "h"}}, "unit 'd'"),
-        ("dexamethasone-10", {"course": {"low": 1, "high": Decimal("1.5"), **COURSE}}, "whole days"),
-        ("dexamethasone-10", {"dose": None}, "either a fixed dose or weight bands"),
-        ("tocilizumab", {"band": []}, "either a fixed dose or weight bands"),
+        ("dexamethasone-10", stage(days=None), "must see an end"),
+        ("dexamethasone-10", stage(every=None), "needs `every`"),
+        ("dexamethasone-10", stage(days={"low": 3, "high": 1, **COURSE}), "low first"),
+        ("dexamethasone-10", stage(days={"low": 0, "high": 1, **COURSE}), "low first"),
+        ("dexamethasone-10", stage(days={"low": 1, "high": 3, **COURSE, "unit": "h"}), "unit 'd'"),
+        ("dexamethasone-10", stage(days={"low": 1, "high": Decimal("1.5"), **COURSE}), "whole days"),
+        ("dexamethasone-10", {"stage": []}, "either stages of fixed doses or weight bands"),
+        ("tocilizumab", {"band": []}, "either stages of fixed doses or weight bands"),
     ],
 )
 def test_an_order_without_a_dose_rule_or_without_an_end_is_refused(

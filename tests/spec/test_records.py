@@ -158,8 +158,14 @@ def test_n17_an_allergy_that_is_over_or_refuted_is_none(name: str, code: str) ->
 
 
 def test_n17_an_allergy_to_another_drug_is_passed_over() -> None:
-    timeline = read(allergy("penicillin"), allergy("No known drug allergies"))
+    timeline = read(allergy("codeine"), allergy("No known drug allergies"))
     assert (timeline.allergies, timeline.unused) == ((), ())
+
+
+@pytest.mark.parametrize("words", ["Penicillin", "penicillins (rash)", "Amoxicillin", "cephalosporins"])
+def test_n21_an_allergy_to_a_class_of_antibiotics_is_known(words: str) -> None:
+    (known,) = read(allergy(words)).allergies
+    assert known.group == "beta-lactam"
 
 
 @pytest.mark.parametrize(

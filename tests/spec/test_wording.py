@@ -29,6 +29,7 @@ from tests.bedside import (
     born,
     content,
     culture,
+    dexamethasone,
     diagnosis,
     given,
     knowledge,
@@ -178,6 +179,9 @@ HOT = {"temperatures": (Temperature(time=ago(3), reference="Observation/hot", ce
 NEGATIVE = [culture("negative", 3)]
 GONE = Gap("the FHIR server did not answer")
 
+WITH_ANTIBIOTIC = replace(content().protocol, infection_orders=("blood-cultures", "dexamethasone-10"))
+"""An order with a dose and an interval stands for an antibiotic: what is tested here are the words."""
+
 PATIENTS = {
     "first grade 1": Bedside(phases=[(5, 1)], scores=[]),
     "long fever": Bedside(phases=[(80, 1)], therapy_days=6),
@@ -220,6 +224,27 @@ PATIENTS = {
     ),
     "ordered": Bedside(phases=[(5, 3)], orders=[ordered("tocilizumab", 1, "il6-blocker")]),
     "steroid running": Bedside(phases=[(5, 4)], drugs=[given("dexamethasone", 3), given("cefepime", 3)]),
+    "steroid ordered": Bedside(phases=[(5, 3)], orders=[ordered("dexamethasone", 1, "corticosteroid", mg="10")]),
+    "steroid, worse": Bedside(phases=[(20, 2), (8, 3)], drugs=[*tocilizumab(16), *dexamethasone("10", 10, 4)]),
+    "steroid, not better": Bedside(phases=[(50, 4)], drugs=[*tocilizumab(40), *dexamethasone("20", 40, 20, 4)]),
+    "steroid, not known": Bedside(
+        phases=[(30, 4)], scores=[], drugs=dexamethasone("20", 35, 20, 4), therapy_days=1.2, gaps={"scores": GONE}
+    ),
+    "steroids, two ordered": Bedside(
+        phases=[(5, 4)],
+        orders=[ordered(agent, 1, "corticosteroid", mg="20") for agent in ("dexamethasone", "methylprednisolone")],
+    ),
+    "hot after tocilizumab, laboratory": Bedside(
+        phases=[(50, 1)],
+        drugs=[*tocilizumab(26), given("acetaminophen", 2)],
+        labs=[lab("alt", 3, "300"), lab("platelets", 3, "40000"), lab("crp", 3)],
+        diagnoses=[diagnosis("hlh", 5)],
+    ),
+    "laboratory": Bedside(
+        phases=[(5, 2)],
+        labs=[lab("neutrophils", 3, "800"), lab("alt", 3, "300"), lab("ast", 3, "250", upper="40")],
+    ),
+    "charted higher": Bedside(phases=[(30, 3), (8, 1)], scores=[score("3", 13, "crs-grade")]),
     "child": Bedside(phases=[(5, 3)], birth_date=born(6), weights=[weight("29", 4)], scores=[]),
     "no age": Bedside(phases=[(5, 3)], birth_date=None, weights=[], scores=[]),
     "late": Bedside(therapy_days=41, diagnoses=[diagnosis("crs", 20)]),
@@ -227,6 +252,7 @@ PATIENTS = {
     "early and hot": Bedside(therapy_days=1, more=HOT),
     "no fever": Bedside(fever="37.4"),
     "fever unread": Bedside(fever="37.4", gaps={"temperatures": GONE}),
+    "an antibiotic of the hospital": Bedside(phases=[(5, 1)], protocol=WITH_ANTIBIOTIC),
     "everything done": Bedside(
         cultures=[culture("drawn", 3)],
         drugs=[given("cefepime", 3)],
@@ -268,7 +294,7 @@ def test_no_summary_is_cut_and_each_begins_with_the_grade(bedside: Bedside) -> N
 def test_a_drug_is_offered_and_never_commanded(bedside: Bedside) -> None:
     for line in knowledge().wording.lines(bedside.lines, CLOCK):
         if re.search(r"mg/kg ×|mg IV every", line):
-            assert re.search(r"[Cc]onsider|The protocol's dose at this grade is", line)
+            assert re.search(r"[Cc]onsider|The protocol's dose at this grade is", line), line
 
 
 def test_every_card_with_a_grade_says_that_sepsis_cannot_be_told_apart(bedside: Bedside) -> None:
@@ -296,7 +322,7 @@ def test_the_card_of_day_two_says_in_the_first_lines_what_was_given_and_when_the
     bedside = Bedside(phases=[(20, 3)], drugs=[*tocilizumab(10), given("dexamethasone", 4)], therapy_days=2)
     grade, _, treatment = bedside.cards
     after_table = grade["detail"].split("\n\n")[1]
-    phrase = "ocilizumab 10 h ago, no repeat yet (label: since 10:00, protocol: 18 Jan 02:00); corticosteroid"
+    phrase = "ocilizumab 10 h ago, no repeat yet (label: since 10:00, protocol: 18 Jan 02:00); on dexamethasone"
     assert phrase in after_table
     assert phrase in treatment["summary"]
     first, second, *_ = treatment["detail"].splitlines()

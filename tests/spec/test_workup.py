@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from cds_service.crs.neurotoxicity import severe_icans_risk
 from cds_service.crs.sentences import Say
 from cds_service.crs.timeline import Gap, OxygenSaturation, OxygenSupport, Temperature
-from cds_service.crs.workup import icans_risk
+from cds_service.crs.treatment import Patient
 from tests.bedside import (
     Bedside,
     ago,
@@ -33,6 +34,10 @@ BASELINE = {
     "ldh": "LDH",
     "coagulation": "coagulation",
 }
+
+
+def at_risk(patient: Patient) -> bool:
+    return severe_icans_risk(patient.timeline, patient.assessment, patient.scale, patient.protocol)
 
 
 # --- infection --------------------------------------------------------------------------------------------------------
@@ -120,7 +125,8 @@ def test_that_cultures_come_first_is_said_once_and_only_beside_a_first_dose() ->
 
 
 def test_the_whole_baseline_is_named_when_nothing_is_charted() -> None:
-    assert Bedside().values(Say.BASELINE_LABS) == {"tests": ", ".join(BASELINE.values()), "window": "24 h"}
+    values = Bedside().values(Say.BASELINE_LABS)
+    assert values == {"tests": ", ".join(BASELINE.values()), "window": "24 h", "treated": False}
 
 
 @pytest.mark.parametrize("test", list(BASELINE))
@@ -197,19 +203,19 @@ def test_high_fever_and_low_pressure_within_36_hours_of_cells_predict_severe_ica
     known: dict[str, Any], risk: bool
 ) -> None:
     bedside = Bedside(**known)
-    assert icans_risk(bedside.patient) is risk
+    assert at_risk(bedside.patient) is risk
     assert (Say.ICANS_RISK in bedside.says) is risk
 
 
 def test_a_therapy_of_a_day_without_a_time_counts_from_the_end_of_that_day() -> None:
     bedside = Bedside(therapy_days=2, more=hot("39", 3))
-    assert not icans_risk(bedside.patient)
+    assert not at_risk(bedside.patient)
     (therapy,) = bedside.timeline.therapies
     patient = bedside.patient
     exposure = patient.assessment.exposure
     assert exposure is not None
     day = replace(exposure, therapy=replace(therapy, whole_day=True))
-    assert icans_risk(replace(patient, assessment=replace(patient.assessment, exposure=day)))
+    assert at_risk(replace(patient, assessment=replace(patient.assessment, exposure=day)))
 
 
 # --- antifungal -------------------------------------------------------------------------------------------------------
@@ -246,13 +252,15 @@ def test_each_grade_has_its_care(grade: int) -> None:
 
 
 def test_the_next_grading_is_due_within_12_hours() -> None:
-    assert Bedside().advice.regrade_by == ago(-12)
+    regrade = Bedside().advice.regrade
+    assert regrade is not None
+    assert regrade.by == ago(-12)
 
 
 def test_where_oxygen_comes_first_the_next_grading_is_a_matter_of_minutes() -> None:
     low = OxygenSaturation(time=ago(0), reference="Observation/s", percent=Decimal(86))
     bedside = Bedside(phases=[(20, 1)], more={"saturations": (low,)})
-    assert bedside.advice.regrade_by is None
+    assert bedside.advice.regrade is None
     assert "apply oxygen and regrade in minutes" in bedside.cards[0]["detail"]
     assert "Regrade by" not in bedside.words
 

@@ -23,6 +23,7 @@ def _result(reading: Reading, part: Part) -> LabResult:
         flags=reading.flagged(*part.flags),
         test=part.meaning.id,
         item=part.meaning.group,
+        name=part.meaning.display,
         value=value,
         comparator=comparator,
         upper_limit=_upper_limit(part),

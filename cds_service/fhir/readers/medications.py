@@ -1,6 +1,7 @@
 """Medications given and ordered: vasoactive infusions, therapies, tocilizumab, steroids, antipyretics, antibiotics."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from cds_service.crs.timeline import FOREVER, Drug, DrugOrder, Therapy
@@ -69,8 +70,16 @@ def read_request(resource: Json, chart: Chart, facts: Facts) -> None:
                 agent=found.meaning.id if kind == "drugs" else found.meaning.display,
                 group=found.meaning.group,
                 name=name_of(concept, found.meaning.display),
+                dose_mg=_ordered_dose(resource),
             )
         )
+
+
+def _ordered_dose(resource: Json) -> Decimal | None:
+    """The first dose of an order in mg, None where it is not charted in mg."""
+    dosage = next(iter(objects(resource.get("dosageInstruction"))), {})
+    rate = next(iter(objects(member(dosage, "doseAndRate"))), {})
+    return milligrams(member(rate, "doseQuantity"))
 
 
 def _concept(resource: Json, chart: Chart) -> Json:

@@ -148,7 +148,9 @@ def read_allergy(resource: Json, chart: Chart, facts: Facts) -> None:
         found += [member for words in texts(concept) for member in drugs.all_worded(words)]
         for drug in found:
             if isinstance(drug, Meaning):
-                facts.allergies.append(Allergy(time=chart.now, reference=reference_to(resource), agent=drug.id))
+                facts.allergies.append(
+                    Allergy(time=chart.now, reference=reference_to(resource), agent=drug.id, group=drug.group)
+                )
 
 
 def birth_date(resource: Json, now: datetime) -> date | None:

@@ -225,8 +225,11 @@ def therapy(product: str = "axicabtagene ciloleucel", *, ago: timedelta = 3 * DA
     return given(product, ago=ago, **members)
 
 
-def order(name: str, *, ago: timedelta = HOUR, status: str = "active", id: str | None = None) -> Json:
+def order(
+    name: str, *, mg: Number | None = None, ago: timedelta = HOUR, status: str = "active", id: str | None = None
+) -> Json:
     """A medication order."""
+    dosage = {"dosageInstruction": [{"doseAndRate": [{"doseQuantity": quantity(mg, "mg")}]}]} if mg is not None else {}
     return _resource(
         "MedicationRequest",
         id,
@@ -235,6 +238,7 @@ def order(name: str, *, ago: timedelta = HOUR, status: str = "active", id: str |
         medicationCodeableConcept=drug(name),
         subject=SUBJECT,
         authoredOn=at(ago),
+        **dosage,
     )
 
 

@@ -129,6 +129,6 @@ def _peak(timeline: Timeline, scale: Scale, onset: datetime, now: datetime) -> i
     low |= {drug.time for drug in timeline.vasoactives}
     oxygen = {item.time for item in timeline.oxygen}
     oxygen |= {reading.time for reading in timeline.saturations if reading.percent < scale.hypoxia_saturation}
-    found = [hypotension(timeline, scale, at) for at in {*low, now} if onset <= at <= now]
-    found += [hypoxia(timeline, scale, at) for at in {*oxygen, now} if onset <= at <= now]
+    found = [hypotension(timeline, scale, at) for at in {*low, onset, now} if onset <= at <= now]
+    found += [hypoxia(timeline, scale, at) for at in {*oxygen, onset, now} if onset <= at <= now]
     return max([1, *(finding.grade for finding in found if finding.state is State.MET and finding.grade)])

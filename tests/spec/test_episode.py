@@ -330,7 +330,10 @@ def test_7_charted_crs_resolves_as_a_fever_does(hours: int, state: str) -> None:
         ),
         ((infusion("norepinephrine", "9 h", "8 h"), infusion("epinephrine", "8 h", "7 h")), "graded 1", 3),
         ((oxygen("bilevel", when="9 h"),), "graded 1", 4),
-        ((oxygen("bilevel", when="11 h"),), "graded 1", 1),  # before the onset
+        ((oxygen("bilevel", when="11 h"),), "graded 1", 4),  # still in use at the onset
+        ((oxygen("bilevel", when="11 h"), room_air("630 min")), "graded 1", 1),  # taken off before the onset
+        ((infusion("norepinephrine", "11 h", "9 h"),), "graded 1", 3),
+        ((infusion("norepinephrine", "13 h", "11 h"),), "graded 1", 1),
         ((oxygen("bilevel", when="-1 h"),), "graded 1", 1),
         ((pressure(84, "9 h"), pressure(86)), "graded 2", 2),
     ],

@@ -127,7 +127,7 @@ def test_3_6_an_enzyme_is_read_in_units_per_litre(value: float, unit: str, units
         ([{"high": quantity(90, "U/L"), "type": {"coding": [{"code": "treatment"}]}}], None),
         ([{"high": quantity(9, "U/L"), "type": {"text": "critical"}}, {"high": quantity(40, "U/L")}], 40),
         ([{"high": quantity(50, "U/L")}, {"high": quantity(35, "U/L")}], 35),
-        ([{"high": quantity(40, None)}], None),
+        ([{"high": quantity(40, None)}], 40),  # in the unit of the result
         ([{"high": quantity(40, "mg/dL")}], None),
         ([{"high": quantity(0, "U/L")}], None),
         ([{"high": quantity(-1, "U/L")}], None),

@@ -62,11 +62,15 @@ def offered(answer: Json) -> list[tuple[str, bool]]:
 def order_words(order: Json) -> str:
     if order["resourceType"] == "ServiceRequest":
         return str(order["code"]["text"])
-    (dosage,) = order["dosageInstruction"]
+    return (
+        f"{order['medicationCodeableConcept']['text']} {', then '.join(map(stage_words, order['dosageInstruction']))}"
+    )
+
+
+def stage_words(dosage: Json) -> str:
     repeat = dosage["timing"]["repeat"]
     every = f" every {repeat['period']} h" if "period" in repeat else ""
-    dose = dosage["doseAndRate"][0]["doseQuantity"]["value"]
-    return f"{order['medicationCodeableConcept']['text']} {dose} mg{every}"
+    return f"{dosage['doseAndRate'][0]['doseQuantity']['value']} mg{every}"
 
 
 def read_by_a_person(card: Json) -> str:

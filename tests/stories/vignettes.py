@@ -17,6 +17,7 @@ from tests.chart import DAY, HOUR, NOW, Json
 FILE = Path(__file__).with_name("vignettes.toml")
 PRODUCT = "tisagenlecleucel"
 THERAPY_DAY = 3
+SCORES = {"ice": "ice-score", "capd": "capd-score", "crs": "crs-grade"}
 
 
 @cache
@@ -63,13 +64,15 @@ def _resources(case: Mapping[str, Any]) -> Iterator[Json]:
         else:
             yield chart.culture(entry.get("result"), ago=hours(entry))
     for entry in case.get("scores", []):
-        yield chart.score("ice-score", entry["ice"], ago=hours(entry))
+        (instrument,) = entry.keys() - {"h"}
+        yield chart.score(SCORES[instrument], entry[instrument], ago=hours(entry))
     for entry in case.get("conditions", []):
         yield chart.condition(entry["code"], ago=hours(entry))
     for name in case.get("allergies", []):
         yield chart.allergy(name)
     for entry in case.get("labs", []):
-        yield chart.lab(entry["code"], ago=hours(entry))
+        ranges = {"referenceRange": [{"high": {"value": entry["high"]}}]} if "high" in entry else {}
+        yield chart.lab(entry["code"], entry.get("value", 1), entry.get("unit", "1"), ago=hours(entry), **ranges)
 
 
 def hours(entry: Mapping[str, Any], name: str = "h") -> timedelta:
@@ -113,4 +116,4 @@ def _medications(case: Mapping[str, Any]) -> Iterator[Json]:
     for entry in case.get("given", []):
         yield chart.given(entry["drug"], entry.get("mg"), ago=hours(entry), status=entry.get("status", "completed"))
     for entry in case.get("orders", []):
-        yield chart.order(entry["drug"], ago=hours(entry))
+        yield chart.order(entry["drug"], mg=entry.get("mg"), ago=hours(entry))

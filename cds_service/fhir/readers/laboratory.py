@@ -55,7 +55,10 @@ def _words(json: Json) -> str:
 
 
 def _upper_limit(part: Part) -> Decimal | None:
-    """The upper limit of normal of this report; of several that differ the lowest, which warns first."""
+    """The upper limit of normal of this report; of several that differ the lowest, which warns first.
+
+    A limit without a unit is in the unit of the result.
+    """
     highs = [item["high"] for item in objects(part.json.get("referenceRange")) if _of_normal(item) and "high" in item]
     limits = [limit for limit in (_limit(high, part) for high in highs) if limit]
     return min(limits, default=None)
@@ -63,7 +66,10 @@ def _upper_limit(part: Part) -> Decimal | None:
 
 def _limit(high: Json, part: Part) -> Decimal | None:
     try:
-        return units.laboratory(units.quantity(high), part.meaning) if part.meaning.unit else None
+        bare = not high.get("unit") and not high.get("code")
+        result = part.json.get("valueQuantity", {})
+        charted = {**high, "unit": result.get("unit"), "code": result.get("code")} if bare else high
+        return units.laboratory(units.quantity(charted), part.meaning) if part.meaning.unit else None
     except (Unusable, AttributeError):
         return None
 

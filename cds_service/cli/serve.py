@@ -16,7 +16,7 @@ def knowledge_of(settings: Settings) -> Knowledge:
     if settings.client_profile not in content.clients:
         known = ", ".join(sorted(content.clients))
         raise InvalidSettings(f"CRS_CDS_CLIENT_PROFILE {settings.client_profile!r} is not one of: {known}")
-    return Knowledge.of(content, settings.zone, settings.client_profile)
+    return Knowledge.of(content, settings.zone, settings.client_profile, settings.about_url)
 
 
 @click.command()

@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, RootModel, ValidationError
 
 from cds_service.content import checks
+from cds_service.content.about import AboutFile
 from cds_service.content.clients import ClientFile, ClientProfile, client_profile
 from cds_service.content.codes import SystemFile, ValueSetFile, value_set
 from cds_service.content.figures import Strict
@@ -61,6 +62,7 @@ class Content:
     sentences: Mapping[str, str]
     templates: Mapping[str, str]
     override_reasons: tuple[Mapping[str, str], ...]
+    about: AboutFile
     hash: str
 
     @property
@@ -123,6 +125,7 @@ def load(folder: Path | None = None, protocol_id: str = "supplied-crs") -> Conte
     sentences = _first(reading.collect("text/sentences.toml", SentencesFile, lambda file: file.root)) or {}
     reasons = _first(reading.collect("text/override-reasons.toml", ReasonsFile, ReasonsFile.codings)) or ()
     templates = _templates(reading)
+    about = _first(reading.collect("about.toml", AboutFile, lambda file: file))
     if chosen is None and not reading.faults:
         reading.faults.append(f"protocols/: no protocol {protocol_id!r}")
     plan, scale_id = chosen or (None, None)
@@ -130,7 +133,7 @@ def load(folder: Path | None = None, protocol_id: str = "supplied-crs") -> Conte
     if plan is not None and used is None:
         reading.faults.append(f"protocols/: the scale {scale_id!r} of {plan.id} is not in scales/")
     reading.faults.extend(checks.faults(plan, used, sets, sentences, templates, _shipped_texts()))
-    if reading.faults or plan is None or used is None:
+    if reading.faults or plan is None or used is None or about is None:
         raise InvalidContent(f"cards/ has {len(reading.faults)} fault(s):\n  " + "\n  ".join(reading.faults))
     return Content(
         protocol=plan,
@@ -141,6 +144,7 @@ def load(folder: Path | None = None, protocol_id: str = "supplied-crs") -> Conte
         sentences=sentences,
         templates=templates,
         override_reasons=reasons,
+        about=about,
         hash=content_hash(root),
     )
 

@@ -216,6 +216,7 @@ def _card(desk: Desk, topic: str, summary: str, detail: str, severity: str) -> C
         "indicator": severity,
         "source": {
             "label": f"{desk.knowledge.content.scale.title} grading, {desk.knowledge.content.protocol.title}",
+            **({"url": desk.knowledge.about_url} if desk.knowledge.about_url else {}),
             "topic": {"system": TOPICS, "code": f"CRS{topic}{grade}", "display": f"CRS {topic} {grade}".strip()},
         },
         "overrideReasons": [dict(reason) for reason in desk.knowledge.content.override_reasons],

@@ -11,7 +11,10 @@ from cds_service.hooks.wording import Wording
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knowledge:
-    """What every answer is made with. `profile` names the client profile, `zone` is the site's time zone."""
+    """What every answer is made with.
+
+    `profile` names the client profile, `zone` is the site's time zone, `about_url` says where the sources are told.
+    """
 
     content: Content
     codebook: Codebook
@@ -19,6 +22,7 @@ class Knowledge:
     wording: Wording
     zone: tzinfo
     profile: str
+    about_url: str | None = None
 
     @property
     def intent(self) -> str:
@@ -26,7 +30,7 @@ class Knowledge:
         return self.content.clients[self.profile].intent
 
     @classmethod
-    def of(cls, content: Content, zone: tzinfo, profile: str = "generic") -> "Knowledge":
+    def of(cls, content: Content, zone: tzinfo, profile: str = "generic", about_url: str | None = None) -> "Knowledge":
         """Knowledge from checked content."""
         codebook = Codebook(value_sets=content.value_sets, aliases=content.system_aliases)
         return cls(
@@ -36,4 +40,5 @@ class Knowledge:
             wording=Wording(content.sentences, content.templates),
             zone=zone,
             profile=profile,
+            about_url=about_url,
         )

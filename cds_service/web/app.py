@@ -24,6 +24,7 @@ from cds_service.fhir.strict_json import parse
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.patient_view import Access
 from cds_service.hooks.services import discovery, service
+from cds_service.web.about import HTML, JSON, POLICY, About
 from cds_service.web.cors import allow_browsers
 from cds_service.web.settings import Settings
 
@@ -48,24 +49,33 @@ def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now)
     app.config["MAX_CONTENT_LENGTH"] = settings.maximum_body_bytes + 1  # a chunked body is cut there, not refused
     app.extensions["crs-cds"] = access = _access(settings, knowledge)
     document = orjson.dumps(discovery(knowledge.needs))
+    described = About.of(knowledge.content)
 
     @app.get("/cds-services")
     def discover() -> Response:
-        return _json(document)
+        return _answer(document)
 
     @app.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
         known = service(service_id)
         body = parse(_body(settings.maximum_body_bytes))
-        return _json(orjson.dumps(known.answer(body, known.id, knowledge, access, clock())))
+        return _answer(orjson.dumps(known.answer(body, known.id, knowledge, access, clock())))
 
     @app.get("/healthz")
     def healthy() -> Response:
-        return _json(b'{"status":"ok"}')
+        return _answer(b'{"status":"ok"}')
 
     @app.get("/readyz")
     def ready() -> Response:
-        return _json(orjson.dumps({"status": "ok", "protocol": knowledge.content.knowledge}))
+        return _answer(orjson.dumps({"status": "ok", "protocol": knowledge.content.knowledge}))
+
+    @app.get("/about")
+    def about() -> Response:
+        as_page = request.accept_mimetypes.best_match((JSON, HTML), JSON) == HTML
+        response = _answer(described.page, mimetype=HTML) if as_page else _answer(described.document)
+        response.headers["Content-Security-Policy"] = POLICY
+        response.vary.add("Accept")
+        return response
 
     _answer_errors(app)
     allow_browsers(app, settings.cors_origins)
@@ -98,7 +108,7 @@ def _body(maximum: int) -> bytes:
     return body
 
 
-def _json(body: bytes, status: int = HTTPStatus.OK, mimetype: str = "application/json") -> Response:
+def _answer(body: bytes, status: int = HTTPStatus.OK, mimetype: str = "application/json") -> Response:
     response = Response(body, status=status, mimetype=mimetype)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -141,11 +151,11 @@ def _where(error: Exception) -> str:
 
 def _error(error: CdsError) -> Response:
     if request.path == "/cds-services" or request.path.startswith("/cds-services/"):
-        return _json(orjson.dumps(operation_outcome(error)), error.status, "application/fhir+json")
+        return _answer(orjson.dumps(operation_outcome(error)), error.status, "application/fhir+json")
     problem = {
         "type": "about:blank",
         "title": error.status.phrase,
         "status": int(error.status),
         "detail": error.message,
     }
-    return _json(orjson.dumps(problem), error.status, "application/problem+json")
+    return _answer(orjson.dumps(problem), error.status, "application/problem+json")

@@ -41,14 +41,14 @@ class Settings(BaseSettings):
     )
     maximum_body_bytes: int = Field(5_000_000, gt=0, description="Largest request body that is read")
 
-    public_url: str | None = Field(None, description="URL by which clients know the service; nothing uses it yet")
+    public_url: str | None = Field(None, description="URL by which clients know the service")
     database_url: SecretStr | None = Field(None, description="Store of decisions and feedback; nothing uses it yet")
     trusted_clients: Any = Field(None, repr=False, description="Clients whose tokens are accepted; nothing uses it yet")
 
     @property
     def without_effect(self) -> tuple[str, ...]:
         """Settings that are set, belong to the service's contract, and that this version does not use."""
-        later = ("public_url", "database_url", "trusted_clients")
+        later = ("database_url", "trusted_clients")
         return tuple(PREFIX + name.upper() for name in later if getattr(self, name) is not None)
 
     @field_validator("fhir_servers", "cors_origins", mode="before")
@@ -65,6 +65,14 @@ class Settings(BaseSettings):
             return tuple(base_url(item) for item in value)
         except InvalidSettings as error:
             raise ValueError(error.message) from error
+
+    @field_validator("public_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        try:
+            return value and base_url(value) and value.rstrip("/")
+        except InvalidSettings as error:
+            raise ValueError(f"{value!r} is no address: write https://host, with a port or path if need be") from error
 
     @field_validator("cors_origins")
     @classmethod
@@ -97,6 +105,11 @@ class Settings(BaseSettings):
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"{value!r} is not an IANA time zone such as Europe/Berlin") from error
         return value
+
+    @property
+    def about_url(self) -> str | None:
+        """Where people read what this service is; None when no public URL is set."""
+        return f"{self.public_url}/about" if self.public_url is not None else None
 
     @property
     def zone(self) -> ZoneInfo:

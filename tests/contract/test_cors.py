@@ -13,7 +13,16 @@ PREFLIGHT = {
     "Access-Control-Request-Method": "POST",
     "Access-Control-Request-Headers": "authorization,content-type",
 }
-ROUTES = ["/cds-services", SERVICE, f"{SERVICE}/", f"{SERVICE}/feedback", "/cds-services/none", "/healthz", "/nothing"]
+ROUTES = [
+    "/cds-services",
+    SERVICE,
+    f"{SERVICE}/",
+    f"{SERVICE}/feedback",
+    "/cds-services/none",
+    "/healthz",
+    "/about",
+    "/nothing",
+]
 
 
 @pytest.mark.parametrize("path", ROUTES)
@@ -40,6 +49,8 @@ def test_x1_preflight_succeeds_everywhere_without_a_token_and_without_a_redirect
         ("POST", SERVICE, call(prefetch={}), 412),
         ("GET", "/nothing", None, 404),
         ("GET", "/readyz", None, 200),
+        ("GET", "/about", None, 200),
+        ("POST", "/about", {}, 405),
     ],
 )
 def test_x1_every_answer_and_every_error_has_the_headers(

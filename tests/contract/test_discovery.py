@@ -113,7 +113,7 @@ def test_a_query_string_and_a_body_on_discovery_are_ignored(client: FlaskClient)
 
 
 def test_answers_are_never_stored_or_sniffed(client: FlaskClient) -> None:
-    for path in ("/cds-services", "/healthz", "/readyz", "/nothing"):
+    for path in ("/cds-services", "/healthz", "/readyz", "/about", "/nothing"):
         headers = client.get(path).headers
         assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
 

@@ -93,6 +93,9 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
         ("FHIR_SERVERS", "ehr.example/fhir"),
         ("FHIR_SERVERS", "https://ehr.example/fhir,ftp://ehr.example"),
         ("FHIR_SERVERS", "https://user:secret@ehr.example/fhir"),
+        ("PUBLIC_URL", "cds.example"),
+        ("PUBLIC_URL", "https://cds.example/?a=b"),
+        ("PUBLIC_URL", "javascript://cds.example"),
         ("CA_BUNDLE", "/no/such/file.pem"),
         ("CONTENT", "/no/such/folder"),
         ("TIMEZONE", "Mars/Olympus"),
@@ -185,10 +188,9 @@ def test_settings_of_the_contract_that_have_no_effect_yet_are_accepted_and_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert read_settings().without_effect == ()
-    monkeypatch.setenv("CRS_CDS_PUBLIC_URL", "https://cds.example")
     monkeypatch.setenv("CRS_CDS_DATABASE_URL", "postgresql://crs:canary@db.example/crs")
     monkeypatch.setenv("CRS_CDS_TRUSTED_CLIENTS", "clients.toml")
     settings = read_settings()
-    named = ("CRS_CDS_PUBLIC_URL", "CRS_CDS_DATABASE_URL", "CRS_CDS_TRUSTED_CLIENTS")
+    named = ("CRS_CDS_DATABASE_URL", "CRS_CDS_TRUSTED_CLIENTS")
     assert settings.without_effect == named
     assert "canary" not in repr(settings)

@@ -71,3 +71,9 @@ def test_a_story_of_the_wheel_is_graded_by_the_wheel(site: Path, tmp_path: Path)
     graded = run(sys.executable, "-m", "cds_service", "grade", bundle, cwd=tmp_path, PYTHONPATH=str(site))
     assert graded.returncode == 0, graded.stderr
     assert "graded, grade 3" in graded.stdout
+
+
+def test_the_page_about_the_service_travels_with_the_wheel(site: Path, tmp_path: Path) -> None:
+    made = "from cds_service.content.load import load; from cds_service.web.about import About; About.of(load())"
+    ended = run(sys.executable, "-c", made, cwd=tmp_path, PYTHONPATH=f"{site}")
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -143,6 +143,13 @@ PROTOCOL = "protocols/supplied.toml"
             id="laboratory: a range without a unit",
         ),
         pytest.param(replace("clients/generic.toml", '"proposal"', '"plan"'), "intent", id="client intent"),
+        pytest.param(replace("about.toml", 'how = "Not read."', 'how = ""'), "about.toml: data_use.race.how", id="use"),
+        pytest.param(replace("about.toml", "[data_use.sex]", "[data_use.six]"), "data_use.sex", id="use left out"),
+        pytest.param(replace("about.toml", "revised = ", "revised = 2001-01-01 # "), "is before released", id="dates"),
+        pytest.param(
+            replace("about.toml", "released = 2026", 'released = "2026" # '), "about.toml: released", id="day"
+        ),
+        pytest.param(remove("about.toml"), "about.toml: no such file", id="nothing about itself"),
     ],
 )
 def test_a_fault_in_content_is_named_with_its_place(cards: Path, change: Change, said: str) -> None:

@@ -1,0 +1,55 @@
+"""How the record is arranged changes nothing: order, duplicates, and when all of it happened (T61)."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cds_service.crs.assessment import Assessment
+from cds_service.crs.timeline import Timeline
+from tests.spec.patients import (
+    KINDS,
+    NOW,
+    assessed,
+    born,
+    therapy,
+)
+from tests.spec.timelines import essence, in_order, moved, stable, timelines
+
+
+@stable
+@given(timelines(), st.integers(1, 3))
+def test_t_61_the_order_of_facts_and_duplicates_change_nothing(timeline: Timeline, every: int) -> None:
+    mixed = {}
+    for kind in KINDS.values():
+        backwards = [*reversed(getattr(timeline, kind))]
+        twice = [replace(fact, reference="Other/feed") for fact in backwards[::every]]
+        mixed[kind] = in_order((*twice, *backwards))
+    ours, theirs = assessed(timeline), assessed(replace(timeline, **mixed))
+    assert essence_without_references(theirs) == essence_without_references(ours)
+
+
+def essence_without_references(answer: Assessment) -> Any:
+    status, grade, floor, episode, exposed, findings = essence(answer)
+    return status, grade, floor, episode, exposed and (exposed.since, exposed.day, exposed.late), findings
+
+
+@stable
+@given(timelines(), st.integers(-5, 5))
+def test_moving_all_times_and_now_changes_nothing(timeline: Timeline, steps: int) -> None:
+    """By four years at a time, so that birthdays stay where they are."""
+    by = timedelta(days=1461 * steps)
+    assert assessed(moved(timeline, by), NOW + by) == moved(assessed(timeline), by)
+
+
+@stable
+@given(timelines(complete=True), st.integers(-100_000, 100_000))
+def test_moving_all_times_and_now_by_minutes_changes_nothing_after_antibodies(timeline: Timeline, minutes: int) -> None:
+    """Cells are counted by calendar days, antibodies by hours."""
+    timeline = replace(timeline, therapies=(therapy("blinatumomab", "5 d", running=True),), birth_date=born("55 y"))
+    by = timedelta(minutes=minutes)
+    ours, theirs = assessed(timeline), assessed(moved(timeline, by), NOW + by)
+    assert essence(theirs)[:3] == essence(ours)[:3]
+    assert essence(theirs)[-1] == essence(ours)[-1]

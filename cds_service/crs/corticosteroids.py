@@ -74,8 +74,9 @@ def _beside_another(patient: Patient, order: Order) -> Treatment:
 
 
 def _stronger(patient: Patient, order: Order, present: Regimen) -> Order | None:
-    """The dose of this grade where less is given, else the step's escalation when its time has come."""
-    if present.is_weaker_than(order):
+    """The dose of this grade where less, or a premedication, was given; else the escalation when its time has come."""
+    premedication = present.before_crs and present.agent == order.agent
+    if premedication or present.is_weaker_than(order):
         return order
     escalation = patient.step.escalation
     if escalation is None or present.last is None or not present.is_at_least(order):
@@ -167,6 +168,7 @@ def _present(patient: Patient, present: Regimen) -> dict[str, object]:
         "given": present.last is not None,
         "ago": span(patient.assessment.as_of - present.since),
         "response": present.response.value,
+        "before": present.before_crs,
     }
 
 

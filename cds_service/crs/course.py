@@ -45,7 +45,7 @@ class Course:
     @property
     def treated(self) -> bool:
         """True once tocilizumab was given in this episode, or while a corticosteroid is running (S-PIT-MON-1)."""
-        return bool(self.doses) or self.steroid is not None
+        return bool(self.doses) or (self.steroid is not None and not self.steroid.before_crs)
 
     def since_last_dose(self, now: datetime) -> timedelta | None:
         """Time since the last tocilizumab of this episode, None without one."""

@@ -18,7 +18,8 @@ CORTICOSTEROID = "corticosteroid"
 class Regimen:
     """A corticosteroid: `dose_mg` of each dose (None: not charted), `since` its first dose, `last` the latest.
 
-    An order without a dose charted has no `last`; `response` is that since the first dose.
+    An order without a dose charted has no `last`; `response` is that since the first dose. `before_crs` is true for a
+    premedication, which is no treatment of CRS.
     """
 
     agent: str
@@ -27,6 +28,7 @@ class Regimen:
     since: datetime
     last: datetime | None = None
     response: Response = Response.NOT_KNOWN
+    before_crs: bool = False
     references: tuple[str, ...] = ()
 
     @property
@@ -57,7 +59,7 @@ def regimens_of(
     if not recent:
         return None, tuple(map(_ordered, waiting))
     first = _first_dose(given, recent[-1], protocol.steroid_active)
-    response, _ = response_since(timeline, assessment, scale, first)
+    response, grade_then = response_since(timeline, assessment, scale, first)
     last = recent[-1]
     behind = [order for order in waiting if _is_being_given(order, last)]
     running = Regimen(
@@ -67,6 +69,7 @@ def regimens_of(
         since=first.time,
         last=last.last_true(now),
         response=response,
+        before_crs=grade_then == 0,
         references=tuple(order.reference for order in behind),
     )
     return running, tuple(_ordered(order) for order in waiting if order not in behind)

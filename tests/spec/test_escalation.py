@@ -101,6 +101,23 @@ def test_while_it_works_or_has_not_had_time_the_next_step_is_only_named(phases: 
     assert Say.STEROID_NEXT in bedside.says
 
 
+@pytest.mark.parametrize("mg", ["8", "10", "16", None])
+@pytest.mark.parametrize(("grade", "order"), [(3, "dexamethasone-10"), (4, "dexamethasone-20")])
+def test_s_mgt_3a_and_s_mgt_4a_a_premedication_is_no_treatment_and_no_reason_to_escalate(
+    grade: int, order: str, mg: str | None
+) -> None:
+    bedside = Bedside(phases=[(24, 0), (3, grade)], drugs=[given("dexamethasone", 9, mg)])
+    assert list(steroids(bedside)) == [order]
+    assert "Given before CRS began: dexamethasone" in bedside.words
+
+
+def test_n_10_another_corticosteroid_from_before_crs_is_for_review() -> None:
+    drugs = [given("hydrocortisone", 9, "50", group="corticosteroid")]
+    bedside = Bedside(phases=[(24, 0), (3, 3)], drugs=drugs)
+    assert steroids(bedside) == {}
+    assert Say.STEROID_RUNNING in bedside.says
+
+
 # --- grade 4 ----------------------------------------------------------------------------------------------------------
 
 

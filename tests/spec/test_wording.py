@@ -224,6 +224,7 @@ PATIENTS = {
     ),
     "ordered": Bedside(phases=[(5, 3)], orders=[ordered("tocilizumab", 1, "il6-blocker")]),
     "steroid running": Bedside(phases=[(5, 4)], drugs=[given("dexamethasone", 3), given("cefepime", 3)]),
+    "premedication": Bedside(phases=[(24, 0), (3, 3)], drugs=dexamethasone("16", 9)),
     "steroid ordered": Bedside(phases=[(5, 3)], orders=[ordered("dexamethasone", 1, "corticosteroid", mg="10")]),
     "steroid, worse": Bedside(phases=[(20, 2), (8, 3)], drugs=[*tocilizumab(16), *dexamethasone("10", 10, 4)]),
     "steroid, not better": Bedside(phases=[(50, 4)], drugs=[*tocilizumab(40), *dexamethasone("20", 40, 20, 4)]),

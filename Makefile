@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format bench lock clean
+.PHONY: demo test check format rules bench lock clean
 
 $(READY): pyproject.toml requirements-dev.lock
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,9 @@ check: $(READY) ## format, lint, types, layers, content
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+rules: $(READY) ## docs/rules.md from cards/rules/ and the names of the tests
+	$(BIN)/python -m tests.rules_table
 
 bench: $(READY) ## latency and throughput of patient-view beside a bare Flask view, on loopback
 	$(BIN)/python bench/patient_view.py

@@ -7,13 +7,14 @@ from typing import TypeVar
 
 from pydantic import BaseModel, RootModel, ValidationError
 
-from cds_service.content import checks
+from cds_service.content import checks, rules
 from cds_service.content.about import AboutFile
 from cds_service.content.clients import ClientFile, ClientProfile, client_profile
 from cds_service.content.codes import SystemFile, ValueSetFile, value_set
 from cds_service.content.figures import Strict
 from cds_service.content.files import content_hash, data_folder, read_toml
 from cds_service.content.protocols import OrderFile, ProtocolFile, order, protocol
+from cds_service.content.rules import RulesFile
 from cds_service.content.scales import ScaleFile, scale
 from cds_service.crs.protocol import Protocol
 from cds_service.crs.scale import Scale
@@ -63,6 +64,7 @@ class Content:
     templates: Mapping[str, str]
     override_reasons: tuple[Mapping[str, str], ...]
     about: AboutFile
+    catalogues: tuple[RulesFile, ...]
     hash: str
 
     @property
@@ -126,6 +128,7 @@ def load(folder: Path | None = None, protocol_id: str = "supplied-crs") -> Conte
     reasons = _first(reading.collect("text/override-reasons.toml", ReasonsFile, ReasonsFile.codings)) or ()
     templates = _templates(reading)
     about = _first(reading.collect("about.toml", AboutFile, lambda file: file))
+    catalogues = reading.collect("rules/*.toml", RulesFile, lambda file: file)
     if chosen is None and not reading.faults:
         reading.faults.append(f"protocols/: no protocol {protocol_id!r}")
     plan, scale_id = chosen or (None, None)
@@ -133,6 +136,8 @@ def load(folder: Path | None = None, protocol_id: str = "supplied-crs") -> Conte
     if plan is not None and used is None:
         reading.faults.append(f"protocols/: the scale {scale_id!r} of {plan.id} is not in scales/")
     reading.faults.extend(checks.faults(plan, used, sets, sentences, templates, _shipped_texts()))
+    for catalogue in catalogues if not reading.faults else ():
+        reading.faults.extend(rules.faults(catalogue, about.departure if about is not None else (), root))
     if reading.faults or plan is None or used is None or about is None:
         raise InvalidContent(f"cards/ has {len(reading.faults)} fault(s):\n  " + "\n  ".join(reading.faults))
     return Content(
@@ -145,6 +150,7 @@ def load(folder: Path | None = None, protocol_id: str = "supplied-crs") -> Conte
         templates=templates,
         override_reasons=reasons,
         about=about,
+        catalogues=tuple(catalogues),
         hash=content_hash(root),
     )
 

@@ -122,6 +122,19 @@ def test_treatment_is_cited_to_the_protocol_grading_to_astct_and_the_review_is_p
     assert told["protocol"]["contentHash"] == content().hash
 
 
+@pytest.mark.parametrize("source", ["Mahadeo", "PALS", "ASCO", "NCCN", "Blood Adv", "Actemra"])
+def test_every_source_that_figures_of_content_refer_to_is_cited(told: Json, source: str) -> None:
+    references = [
+        leaf
+        for folder in ("scales", "protocols", "orders")
+        for path in (data_folder("cards") / folder).glob("*.toml")
+        for leaf in leaves(read_toml(path))
+        if isinstance(leaf, str)
+    ]
+    assert [reference for reference in references if source in reference]
+    assert [item for item in told["sourceAttributes"]["bibliographicCitation"] if source in item["text"]]
+
+
 def test_page_and_json_say_the_same(told: Json, page: Page) -> None:
     for leaf in leaves(told):
         assert {True: "yes", False: "no"}.get(leaf, leaf) in page.words, leaf

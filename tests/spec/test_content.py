@@ -149,6 +149,21 @@ PROTOCOL = "protocols/supplied.toml"
         pytest.param(
             replace("about.toml", "released = 2026", 'released = "2026" # '), "about.toml: released", id="day"
         ),
+        pytest.param(
+            replace("rules/supplied-crs.toml", "{scale.fever.threshold}", "{scale.fever.treshold}"),
+            "rules/: S-GRADE-1: 'scale.fever.treshold' leads to no figure",
+            id="rule without its figure",
+        ),
+        pytest.param(
+            replace("rules/supplied-crs.toml", 'id = "S-HEAD-2"', 'id = "S-HEAD-1"'),
+            "rules/: S-HEAD-1 stands 2 times",
+            id="rule twice",
+        ),
+        pytest.param(
+            replace("about.toml", 'rules = ["S-PIT-MON-2"]', 'rules = ["S-PIT-MON-9"]'),
+            "there is no rule S-PIT-MON-9 to depart from",
+            id="departure from no rule",
+        ),
         pytest.param(remove("about.toml"), "about.toml: no such file", id="nothing about itself"),
     ],
 )

@@ -38,18 +38,6 @@ HYPOTENSION[4] = (infusion("norepinephrine"), infusion("phenylephrine"))
 HYPOXIA = {1: (), 2: (oxygen("nasal-cannula", "2"),), 3: (oxygen("non-rebreather"),), 4: (oxygen("bilevel"),)}
 
 
-def test_s_grade_1_fever_without_hypotension_or_hypoxia_is_grade_1() -> None:
-    assert outcome(febrile(temperature("38.0"))) == "graded 1"
-    assert outcome(febrile(temperature("37.9"))) == "no-crs 0"
-
-
-@pytest.mark.parametrize("hypotension", [1, 2, 3, 4])
-@pytest.mark.parametrize("hypoxia", [1, 2, 3, 4])
-def test_s_grade_max_the_more_severe_of_hypotension_and_hypoxia_is_the_grade(hypotension: int, hypoxia: int) -> None:
-    timeline = febrile(*HYPOTENSION[hypotension], *HYPOXIA[hypoxia])
-    assert outcome(timeline) == f"graded {max(hypotension, hypoxia)}"
-
-
 @pytest.mark.parametrize("hypotension", [1, 2, 3, 4])
 @pytest.mark.parametrize("hypoxia", [1, 2, 3, 4])
 def test_s_grade_gate_without_fever_and_with_all_known_there_is_no_crs(hypotension: int, hypoxia: int) -> None:
@@ -62,15 +50,6 @@ def test_s_grade_waive_after_an_antipyretic_the_grade_stays_as_it_was(hypotensio
     facts = (temperature("38.9", "8 h"), temperature("36.9"), drug("acetaminophen", "7 h"))
     timeline = febrile(*facts, *HYPOTENSION[hypotension], *HYPOXIA[hypoxia])
     assert outcome(timeline) == f"graded {max(hypotension, hypoxia)}"
-
-
-def test_s_grade_2ab_hypotension_and_low_flow_oxygen_together_are_still_grade_2() -> None:
-    assert outcome(febrile(pressure(86), oxygen("nasal-cannula", "2"))) == "graded 2"
-
-
-@pytest.mark.parametrize("celsius", ["38.0", "39.0", "40.5", "42.0"])
-def test_s_grade_4_lit_and_n_12_fever_alone_is_never_more_than_grade_1(celsius: str) -> None:
-    assert outcome(febrile(temperature(celsius))) == "graded 1"
 
 
 def test_n_25_grade_5_is_never_computed() -> None:

@@ -18,7 +18,7 @@ from cds_service.fhir.elements import Json, moment, objects
 from cds_service.fhir.needs import Need
 from cds_service.fhir.strict_json import parse
 from cds_service.hooks.assessment_json import EXTENSION
-from cds_service.hooks.patient_view import Access
+from cds_service.hooks.evaluate import Access
 from cds_service.hooks.services import service
 from cds_service.web.logs import silence_logs
 from cds_service.web.settings import read_settings

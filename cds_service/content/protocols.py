@@ -133,6 +133,10 @@ class NeurologyTable(Strict):
     risk_window: Figure
 
 
+class ReviewTable(Strict):
+    dose_tolerance: Figure
+
+
 class NotesTable(Strict):
     flow_products: list[str]
 
@@ -154,6 +158,7 @@ class ProtocolFile(Strict):
     neurology: NeurologyTable
     baseline: dict[str, str]
     laboratory: LaboratoryTable
+    review: ReviewTable
     notes: NotesTable
     step: dict[str, StepEntry]
 
@@ -281,6 +286,7 @@ def protocol(file: ProtocolFile, orders: Mapping[str, Order]) -> Protocol:
         baseline_labs=file.baseline,
         daily_labs=tuple(file.laboratory.daily),
         laboratory=_laboratory(file.laboratory),
+        dose_tolerance=file.review.dose_tolerance.number("1"),
         ice_from_years=file.neurology.ice_from_years.whole("a"),
         ice_normal=file.neurology.ice_normal.number("1"),
         capd_suspicious=file.neurology.capd_suspicious.number("1"),

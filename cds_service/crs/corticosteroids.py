@@ -34,6 +34,26 @@ def advice(patient: Patient, *, tocilizumab_drafted: bool) -> Treatment:
     return _first(patient, order, refractory=not at_once)
 
 
+def order_now(patient: Patient) -> Order | None:
+    """The protocol's order at this grade and in this course, whoever may have it; None where there is none."""
+    order = _order(patient)
+    if order is None or (order.id not in patient.step.orders and not patient.refractory):
+        return None
+    present, following = patient.course.steroid, _following(patient)
+    if present is None:
+        return order
+    stronger = _stronger(patient, order, present)
+    went_on = following is not None and (_switched(present, order, following) or present.is_at_least(following))
+    if stronger is None and went_on:
+        return following
+    return stronger or order
+
+
+def _switched(present: Regimen, order: Order, following: Order) -> bool:
+    """True when the present regimen is the drug that follows the one of this grade."""
+    return present.agent == following.agent != order.agent
+
+
 def _order(patient: Patient) -> Order | None:
     names = (*patient.step.orders, *patient.step.refractory)
     orders = (patient.protocol.orders[name] for name in names)
@@ -113,8 +133,7 @@ def _replacement(patient: Patient, order: Order, present: Regimen) -> Treatment:
 def _review(patient: Patient, order: Order, present: Regimen) -> Treatment:
     """What is given or ordered already, the protocol's dose, and what would come next."""
     following = _following(patient)
-    switched = following is not None and present.agent == following.agent != order.agent
-    named = following if switched and following is not None else order
+    named = following if following is not None and _switched(present, order, following) else order
     values = _figures(patient, named) | _present(patient, present)
     lines = [Line(Say.STEROID_RUNNING, values | {"enough": present.is_at_least(named)})]
     others = [item for item in patient.course.steroid_orders if item is not present]

@@ -179,6 +179,7 @@ class Protocol:
     baseline_labs: Mapping[str, str]
     daily_labs: tuple[str, ...]
     laboratory: LaboratoryLimits
+    dose_tolerance: Decimal
     ice_from_years: int
     ice_normal: Decimal
     capd_suspicious: Decimal

@@ -123,6 +123,16 @@ def _json_number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
+def is_sound(resource: Json) -> bool:
+    """True when the model accepts a MedicationRequest that came from a client and was changed."""
+    content = {name: value for name, value in resource.items() if name != "resourceType"}
+    try:
+        MedicationRequest(**content)
+    except ValueError:
+        return False
+    return True
+
+
 def _checked(model: Callable[..., Any], resource_type: str, content: Json) -> Json:
     """The content when the model accepts it; a pydantic ValidationError is a bug of this service."""
     model(**content)

@@ -1,11 +1,12 @@
 """The hook call: the request body as values, or an error that names the member at fault (T35 to T38)."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from cds_service.errors import InvalidRequest
+from cds_service.fhir.elements import objects
 
 _ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 _USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9.\-_]{1,256}")
@@ -57,12 +58,31 @@ class FhirAuthorization(Lenient):
     patient: str | None = None
 
 
-class PatientViewContext(Lenient):
-    """The context of `patient-view`."""
+class Context(Lenient):
+    """What the context of each hook has; that of `patient-view` has no more."""
 
     userId: User  # noqa: N815 - the specification's name
     patientId: LogicalId  # noqa: N815
     encounterId: LogicalId | None = None  # noqa: N815
+
+
+class OrderContext(Context):
+    """The context of the order hooks. The Bundle of orders needs no type, `selections` is of `order-select` alone."""
+
+    draftOrders: dict[str, Any] = Field(repr=False)  # noqa: N815
+    selections: list[str] | None = None
+
+    @property
+    def orders(self) -> list[dict[str, Any]]:
+        """The resources of the Bundle, of any type."""
+        found = [entry.get("resource") for entry in objects(self.draftOrders.get("entry"))]
+        return [resource for resource in found if isinstance(resource, dict)]
+
+
+class OrderSelectContext(OrderContext):
+    """The context of `order-select`."""
+
+    selections: list[str]
 
 
 class HookCall(Lenient):
@@ -70,13 +90,28 @@ class HookCall(Lenient):
 
     hook: Short
     hookInstance: Short  # noqa: N815
-    context: PatientViewContext
+    context: Context
     fhirServer: Url | None = None  # noqa: N815
     fhirAuthorization: FhirAuthorization | None = None  # noqa: N815
     prefetch: dict[str, Any] = Field({}, repr=False)
 
 
-def read_call(body: Any, hook: str) -> HookCall:
+class OrderCall(HookCall):
+    """A call of an order hook."""
+
+    context: OrderContext
+
+
+class OrderSelectCall(OrderCall):
+    """A call of `order-select`."""
+
+    context: OrderSelectContext
+
+
+CallT = TypeVar("CallT", bound=HookCall)
+
+
+def read_call(body: Any, hook: str, shape: type[CallT]) -> CallT:
     """The call in a parsed body. Raises InvalidRequest with the path of the first member at fault."""
     if not isinstance(body, dict):
         raise InvalidRequest("the body must be a JSON object with hook, hookInstance and context")
@@ -85,7 +120,7 @@ def read_call(body: Any, hook: str) -> HookCall:
     if body.get("prefetch") is None:
         body = {name: value for name, value in body.items() if name != "prefetch"}
     try:
-        call = HookCall.model_validate(body)
+        call = shape.model_validate(body)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         path = ".".join(str(step) for step in fault["loc"])

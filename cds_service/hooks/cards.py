@@ -93,7 +93,7 @@ def _grade_card(desk: Desk, advice: Advice) -> Card:
     severity = indicator(assessment)
     if severity == "info" and _overdue_after_grade_2(advice):
         severity = "warning"
-    return _card(desk, "grade", grade_summary(assessment, desk.clock), detail, severity)
+    return card(desk, "grade", grade_summary(assessment, desk.clock), detail, severity)
 
 
 def _overdue_after_grade_2(advice: Advice) -> bool:
@@ -145,14 +145,15 @@ def _reservations(assessment: Assessment) -> dict[str, object]:
 def _order_card(desk: Desk, topic: str, summary: str, offered: Treatment, severity: str) -> Card:
     lines = desk.knowledge.wording.lines((*offered.lines, *offered.cautions), desk.clock)
     detail = desk.knowledge.wording.detail(f"{topic}.md.j2", lines=lines, drafted=bool(offered.drafts), **desk.footer)
-    card = _card(desk, topic, summary, detail, severity)
+    made = card(desk, topic, summary, detail, severity)
     if offered.drafts:
-        card["suggestions"] = [_suggestion(desk, topic, draft) for draft in offered.drafts]
-        card["selectionBehavior"] = "any"
-    return card
+        made["suggestions"] = [suggestion(desk, topic, draft) for draft in offered.drafts]
+        made["selectionBehavior"] = "any"
+    return made
 
 
-def _suggestion(desk: Desk, topic: str, draft: Draft) -> dict[str, Any]:
+def suggestion(desk: Desk, topic: str, draft: Draft) -> dict[str, Any]:
+    """A draft as a suggestion that creates it."""
     mg = draft.dose.mg if draft.dose is not None else None
     description = offer(draft)
     resource = orders.draft(
@@ -162,17 +163,17 @@ def _suggestion(desk: Desk, topic: str, draft: Draft) -> dict[str, Any]:
         patient_id=desk.call.context.patientId,
         encounter_id=desk.call.context.encounterId,
         user=desk.call.context.userId,
-        intent=desk.knowledge.intent,
+        intent=desk.knowledge.profile.intent,
         reason=f"Cytokine release syndrome, {desk.knowledge.content.scale.title} grade {desk.assessment.grade}",
     )
-    suggestion: dict[str, Any] = {
+    offered: dict[str, Any] = {
         "label": f"Draft {description}",
-        "uuid": _uuid(desk, topic, draft.order.id),
+        "uuid": uuid_for(desk, topic, draft.order.id),
         "actions": [{"type": "create", "description": f"Draft order: {description}", "resource": resource}],
     }
     if draft.recommended and desk.assessment.status is Status.GRADED:
-        suggestion["isRecommended"] = True
-    return suggestion
+        offered["isRecommended"] = True
+    return offered
 
 
 def _ungraded(desk: Desk, advice: Advice) -> Card:
@@ -190,7 +191,7 @@ def _ungraded(desk: Desk, advice: Advice) -> Card:
     pressor = any((finding.grade or 0) >= 3 for finding in signs)
     fever_unknown = assessment.finding(Criterion.FEVER).state is State.UNKNOWN
     severity = "warning" if pressor or (signs and fever_unknown) else "info"
-    return _card(desk, "notgraded", ungraded_summary(assessment), detail, severity)
+    return card(desk, "notgraded", ungraded_summary(assessment), detail, severity)
 
 
 def _episode_words(desk: Desk) -> str:
@@ -206,11 +207,11 @@ def _exposure_words(exposure: Exposure | None) -> str:
     return f"Day {exposure.day} after {exposure.therapy.product}." if exposure is not None else ""
 
 
-def _card(desk: Desk, topic: str, summary: str, detail: str, severity: str) -> Card:
+def card(desk: Desk, topic: str, summary: str, detail: str, severity: str, *, about: str = "") -> Card:
     """A card. Some EHRs remember an override by the topic: it names the grade, so a higher one is shown again (7.2)."""
     grade = desk.assessment.grade or ""
     return {
-        "uuid": _uuid(desk, topic),
+        "uuid": uuid_for(desk, topic, *([about] if about else [])),
         "summary": within(summary),
         "detail": detail,
         "indicator": severity,
@@ -223,7 +224,7 @@ def _card(desk: Desk, topic: str, summary: str, detail: str, severity: str) -> C
     }
 
 
-def _uuid(desk: Desk, *names: str) -> str:
-    """New for each answer, and derived from it: the same call asked again gives the same identifiers."""
+def uuid_for(desk: Desk, *names: str) -> str:
+    """An identifier: new for each answer, and derived from it: the same call asked again gives the same identifiers."""
     call: UUID = uuid5(NAMESPACE_URL, f"urn:crs-cds:{desk.service_id}:{desk.call.hookInstance}")
     return str(uuid5(call, ":".join(names)))

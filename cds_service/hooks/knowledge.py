@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import tzinfo
 
+from cds_service.content.clients import ClientProfile
 from cds_service.content.load import Content
 from cds_service.fhir.codebook import Codebook
 from cds_service.fhir.needs import Need, needs
@@ -13,7 +14,7 @@ from cds_service.hooks.wording import Wording
 class Knowledge:
     """What every answer is made with.
 
-    `profile` names the client profile, `zone` is the site's time zone, `about_url` says where the sources are told.
+    `profile` is what the client accepts, `zone` is the site's time zone, `about_url` says where the sources are told.
     """
 
     content: Content
@@ -21,13 +22,8 @@ class Knowledge:
     needs: tuple[Need, ...]
     wording: Wording
     zone: tzinfo
-    profile: str
+    profile: ClientProfile
     about_url: str | None = None
-
-    @property
-    def intent(self) -> str:
-        """The intent of drafted orders for the client."""
-        return self.content.clients[self.profile].intent
 
     @classmethod
     def of(cls, content: Content, zone: tzinfo, profile: str = "generic", about_url: str | None = None) -> "Knowledge":
@@ -39,6 +35,6 @@ class Knowledge:
             needs=needs(codebook),
             wording=Wording(content.sentences, content.templates),
             zone=zone,
-            profile=profile,
+            profile=content.clients[profile],
             about_url=about_url,
         )

@@ -7,8 +7,10 @@ from typing import Any
 
 from cds_service.errors import UnknownService
 from cds_service.fhir.needs import Need
+from cds_service.hooks.evaluate import Access
 from cds_service.hooks.knowledge import Knowledge
-from cds_service.hooks.patient_view import Access, answer_patient_view
+from cds_service.hooks.order_hooks import answer_order_select, answer_order_sign
+from cds_service.hooks.patient_view import answer_patient_view
 
 Answer = Callable[[Any, str, Knowledge, Access, datetime], dict[str, Any]]
 
@@ -32,6 +34,22 @@ SERVICES = (
         description="Grades cytokine release syndrome after T-cell engaging therapy (ASTCT 2019) with its evidence, "
         "and offers the protocol's draft orders: cultures first, tocilizumab by weight, dexamethasone by grade.",
         answer=answer_patient_view,
+    ),
+    Service(
+        id="crs-order-select",
+        hook="order-select",
+        title="CRS check of chosen orders",
+        description="Looks at orders of tocilizumab, corticosteroids, antipyretics, GM-CSF and T-cell engaging "
+        "therapies when they are chosen: dose by weight, number and time of doses, grade, neurotoxicity, cultures.",
+        answer=answer_order_select,
+    ),
+    Service(
+        id="crs-order-sign",
+        hook="order-sign",
+        title="CRS check of orders to be signed",
+        description="Looks at the same orders once more before they are signed. "
+        "It is silent about an order that is right.",
+        answer=answer_order_sign,
     ),
 )
 

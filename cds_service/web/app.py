@@ -21,8 +21,8 @@ from cds_service.errors import (
 )
 from cds_service.fhir.client import new_session
 from cds_service.fhir.strict_json import parse
+from cds_service.hooks.evaluate import Access
 from cds_service.hooks.knowledge import Knowledge
-from cds_service.hooks.patient_view import Access
 from cds_service.hooks.services import discovery, service
 from cds_service.web.about import HTML, JSON, POLICY, About
 from cds_service.web.cors import allow_browsers

@@ -17,8 +17,8 @@ from flask.testing import FlaskClient
 from cds_service.cli.serve import knowledge_of
 from cds_service.content.files import data_folder, read_toml
 from cds_service.fhir.client import new_session
+from cds_service.hooks.evaluate import Access
 from cds_service.hooks.knowledge import Knowledge
-from cds_service.hooks.patient_view import Access
 from cds_service.hooks.services import service
 from cds_service.web.about import About
 from cds_service.web.app import create_app

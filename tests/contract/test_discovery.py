@@ -27,10 +27,16 @@ def test_d1_discovery_is_an_object_with_the_services_and_passes_the_independent_
     check_discovery(answer.get_json())
 
 
-def test_d4_to_d9_the_service_is_exactly_the_contract(client: FlaskClient) -> None:
-    [listed] = client.get("/cds-services").get_json()["services"]
-    assert set(listed) == {"id", "hook", "title", "description", "prefetch", "usageRequirements"}
-    assert (listed["id"], listed["hook"]) == ("crs-patient-view", "patient-view")
+def test_d4_to_d9_the_services_are_exactly_the_contract(client: FlaskClient) -> None:
+    services = client.get("/cds-services").get_json()["services"]
+    for listed in services:
+        assert set(listed) == {"id", "hook", "title", "description", "prefetch", "usageRequirements"}
+        assert listed["prefetch"] == services[0]["prefetch"]
+    assert [(listed["id"], listed["hook"]) for listed in services] == [
+        ("crs-patient-view", "patient-view"),
+        ("crs-order-select", "order-select"),
+        ("crs-order-sign", "order-sign"),
+    ]
 
 
 def test_d12_each_id_has_one_hook_and_each_hook_one_id() -> None:

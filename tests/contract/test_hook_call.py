@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from cds_service.errors import InvalidRequest
-from cds_service.hooks.call import FhirAuthorization, read_call
+from cds_service.hooks.call import FhirAuthorization, HookCall, read_call
 from tests.answers import SERVICE
 from tests.contract.validator import check, check_operation_outcome
 
@@ -224,7 +224,7 @@ def test_the_same_call_gets_the_same_answer_and_another_instance_other_ids(clien
 
 def test_t11_an_error_does_not_carry_the_value_at_fault_either() -> None:
     with pytest.raises(InvalidRequest) as refusal:
-        read_call(call(fhirAuthorization={"access_token": {CANARY: CANARY}}), "patient-view")
+        read_call(call(fhirAuthorization={"access_token": {CANARY: CANARY}}), "patient-view", HookCall)
     assert CANARY not in f"{refusal.value} {refusal.value.__cause__}"
 
 
@@ -236,6 +236,7 @@ def test_t11_no_representation_of_a_call_holds_the_token_or_the_prefetch() -> No
             prefetch={"patient": {"resourceType": "Patient", "name": [{"family": CANARY}]}},
         ),
         "patient-view",
+        HookCall,
     )
     assert read.fhirAuthorization is not None
     assert read.fhirAuthorization.access_token == CANARY

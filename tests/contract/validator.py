@@ -61,7 +61,8 @@ def response_faults(
 def assessment_faults(body: Any, *, hook: str = "patient-view") -> list[Fault]:
     """Judge the assessment in a 200 answer, and whether the cards say what it says.
 
-    On `order-select` and `order-sign` a warning about the order itself may stand without any grade.
+    The cards of `order-select` and `order-sign` are about orders: they may stand without a grade, and a graded patient
+    may have none.
     """
     out = _Faults()
     _assessment(out, body, hook)
@@ -942,7 +943,8 @@ def _knowledge(out: _Faults, assessment: dict[str, Any], path: str) -> None:
 def _cards_agree(out: _Faults, assessment: dict[str, Any], cards: list[dict[str, Any]], hook: str) -> None:
     status, grade = assessment.get("status"), assessment.get("grade")
     if grade:
-        _grade_card(out, status, grade, cards)
+        if hook == "patient-view":
+            _grade_card(out, status, grade, cards)
         return
     for n, card in enumerate(cards):
         if re.match(r"CRS grade [0-9]", str(card.get("summary"))):

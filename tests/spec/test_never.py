@@ -116,7 +116,9 @@ def test_n_05_never_the_dose_of_the_other_weight_band(kilograms: str, wrong: flo
 def test_n_06_tocilizumab_is_never_subcutaneous() -> None:
     (order,) = [order for order in content().protocol.orders.values() if order.agent == "tocilizumab"]
     assert order.route == "intravenous"
-    assert not re.search(r"subcut|\bSC\b", str(list(orders(Bedside()))) + texts_of_content())
+    assert not re.search(r"subcut|\bSC\b", str(list(orders(Bedside()))))
+    said = re.findall(r".*subcut.*", texts_of_content())
+    assert said == ['order-subcutaneous = "subcutaneous tocilizumab is not for CRS, it is given intravenously"']
 
 
 @pytest.mark.parametrize("known", [{"scores": [score("7", 1)]}, {"diagnoses": [diagnosis("icans-suspected", 1)]}])
@@ -248,7 +250,11 @@ def test_n_17_never_an_order_with_an_allergy_to_it(grade: int) -> None:
 
 
 def test_n_18_never_gm_csf() -> None:
-    assert not re.search(r"sargramostim|gm-csf|leukine", texts_of_content(), re.IGNORECASE)
+    assert not [order for order in content().protocol.orders.values() if order.group == "gm-csf"]
+    said = re.findall(r".*(?:sargramostim|gm-csf|leukine).*", texts_of_content(), re.IGNORECASE)
+    assert said == [
+        'order-gm-csf = "GM-CSF is not recommended after these therapies, above all not in CRS"',
+    ]
 
 
 @pytest.mark.parametrize("grade", [1, 2, 3, 4])
@@ -381,5 +387,5 @@ def test_the_limits_hold_for_any_course(
     for name in steroids:
         assert (assessment.grade or 0) >= 2
         assert years >= 18 if years is not None else kilograms >= 50
-        assert steroid_at is None or steroid_at > 24
+        assert steroid_at is None or steroid_at > 24 or found[name].replaces is not None
         assert (name == "dexamethasone-20") is (assessment.grade == 4)

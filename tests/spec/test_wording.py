@@ -268,7 +268,8 @@ def bedside(request: pytest.FixtureRequest) -> Bedside:
 
 
 def test_every_sentence_is_said_by_some_patient() -> None:
-    assert set().union(*(patient.says for patient in PATIENTS.values())) == set(Say)
+    of_the_chart = {say for say in Say if not say.startswith("order-")}
+    assert set().union(*(patient.says for patient in PATIENTS.values())) == of_the_chart
 
 
 def test_every_sentence_is_whole(bedside: Bedside) -> None:

@@ -11,8 +11,8 @@ import pytest
 from cds_service.cli.grade import prefetch
 from cds_service.fhir.client import new_session
 from cds_service.fhir.stories import shifted
+from cds_service.hooks.evaluate import Access
 from cds_service.hooks.knowledge import Knowledge
-from cds_service.hooks.patient_view import Access
 from cds_service.hooks.services import service
 from tests import chart, server
 from tests.bedside import content, knowledge

@@ -10,8 +10,8 @@ from markdown_it import MarkdownIt
 from cds_service.cli.grade import prefetch
 from cds_service.fhir.client import new_session
 from cds_service.hooks.assessment_json import EXTENSION
+from cds_service.hooks.evaluate import Access
 from cds_service.hooks.knowledge import Knowledge
-from cds_service.hooks.patient_view import Access
 from cds_service.hooks.services import service
 from tests.chart import NOW, Json, exact
 from tests.contract.validator import check

@@ -1,0 +1,168 @@
+"""The way of the data that every hook walks once: gather, read, assess.
+
+First the gate; the rest is gathered only for a patient with a T-cell engaging therapy.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from cds_service.crs.assessment import Assessment
+from cds_service.crs.eligibility import may_be_exposed
+from cds_service.crs.grading import assess
+from cds_service.crs.timeline import Gap, Timeline
+from cds_service.errors import MissingData, PatientMismatch
+from cds_service.fhir.client import FhirClient, allowed
+from cds_service.fhir.deadline import Deadline
+from cds_service.fhir.elements import Json
+from cds_service.fhir.gaps import add_gap, gaps
+from cds_service.fhir.gather import Source, State, Supply, entries, gather, is_answer
+from cds_service.fhir.lanes import Lanes
+from cds_service.fhir.medications import Medications
+from cds_service.fhir.needs import SEASON
+from cds_service.fhir.ownership import Patient, own
+from cds_service.fhir.readers.chart import Chart
+from cds_service.fhir.reading import newest_versions, read_timeline
+from cds_service.hooks.call import HookCall
+from cds_service.hooks.knowledge import Knowledge
+
+VITALS = ("temperature", "bloodPressure", "oxygen")
+LANE_WIDTH = 12
+"""Hook calls that may wait for one FHIR server at once; a worker has a few threads more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How this installation reaches FHIR servers: the allow-list, pooled connections, threads, and the time it has."""
+
+    session: Any = field(repr=False)
+    executor: Executor
+    allow_list: Sequence[str]
+    deadline_seconds: float
+    lanes: Lanes = field(default_factory=lambda: Lanes(LANE_WIDTH))
+
+    def close(self) -> None:
+        """Let go of threads and connections."""
+        self.executor.shutdown(wait=True, cancel_futures=True)
+        self.session.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one call came to: the facts, the assessment, where the data came from, and what it was read with."""
+
+    timeline: Timeline
+    assessment: Assessment
+    supplies: Mapping[str, Supply]
+    chart: Chart
+    medications: Medications
+
+
+def evaluate(call: HookCall, knowledge: Knowledge, access: Access, now: datetime) -> Reading:
+    """Gather, read and assess: the steps between a parsed call and what is to be said about it."""
+    _same_patient(call)
+    source = _source(call, knowledge, access, now)
+    medications = Medications(source)
+    supplies = gather((need for need in knowledge.needs if need.gate), source)
+    timeline, chart = _timeline(call, supplies, medications, knowledge)
+    scale = knowledge.content.scale
+    if may_be_exposed(timeline, scale, now):
+        supplies |= gather((need for need in knowledge.needs if not need.gate), source)
+        timeline, chart = _timeline(call, supplies, medications, knowledge)
+        _gradable(supplies, timeline)
+    elif not timeline.known("therapies", now - SEASON):
+        unread = [supply for supply in supplies.values() if supply.gap and "therapies" in supply.need.kinds]
+        raise MissingData(_cannot_be_had(unread, medications.failure))
+    return Reading(
+        timeline=timeline,
+        assessment=assess(timeline, scale, now),
+        supplies=supplies,
+        chart=chart,
+        medications=medications,
+    )
+
+
+def _same_patient(call: HookCall) -> None:
+    """The Patient in the prefetch must be the context's (T40)."""
+    patients = [item for item in _resources(call.prefetch.get("patient")) if item.get("resourceType") == "Patient"]
+    if patients and not any(_is_patient(item, call) for item in patients):
+        raise PatientMismatch(
+            "the Patient in the prefetch is not the patient of the context: nothing was graded",
+            expression="prefetch.patient",
+        )
+
+
+def _source(call: HookCall, knowledge: Knowledge, access: Access, now: datetime) -> Source:
+    client, reason = None, "no fhirServer was given"
+    if call.fhirServer is not None:
+        reason = "the fhirServer is not on the allow-list of this service"
+        if allowed(call.fhirServer, access.allow_list):
+            token = call.fhirAuthorization.access_token if call.fhirAuthorization is not None else None
+            deadline = Deadline.after(access.deadline_seconds)
+            client = FhirClient(call.fhirServer, token, access.session, deadline)
+    return Source(
+        patient_id=call.context.patientId,
+        prefetch=call.prefetch,
+        client=client,
+        no_server=reason,
+        executor=access.executor,
+        lanes=access.lanes,
+        now=now,
+        zone=knowledge.zone,
+    )
+
+
+def _timeline(
+    call: HookCall, supplies: Mapping[str, Supply], medications: Medications, knowledge: Knowledge
+) -> tuple[Timeline, Chart]:
+    """All that was gathered, and what the prefetch holds that answers no need: under other keys, or of other types."""
+    source = medications.source
+    asked = {need.key: need for need in knowledge.needs}
+    others = [value for key, value in call.prefetch.items() if key not in asked or not is_answer(asked[key], value)]
+    resources = [resource for supply in supplies.values() for resource in supply.resources]
+    resources += [resource for value in others for resource in _resources(value)]
+    mine, unused = own(newest_versions(resources), Patient(call.context.patientId, call.fhirServer))
+    named = medications.for_resources(mine)
+    chart = Chart(
+        codebook=knowledge.codebook,
+        scale=knowledge.content.scale,
+        now=source.now,
+        zone=knowledge.zone,
+        medications=named,
+    )
+    patient = next((item for item in mine if _is_patient(item, call)), None)
+    unknown = gaps(supplies, source.now)
+    for kind, gap in medications.gaps(mine, named).items():
+        add_gap(unknown, kind, gap)
+    timeline = read_timeline(mine, patient, chart, unknown, unused)
+    if "patient" in supplies and timeline.birth_date is None and "birth_date" not in unknown:
+        timeline = replace(timeline, gaps={**unknown, "birth_date": Gap("no date of birth is on record")})
+    return timeline, chart
+
+
+def _is_patient(resource: Json, call: HookCall) -> bool:
+    return resource.get("resourceType") == "Patient" and resource.get("id") == call.context.patientId
+
+
+def _resources(value: Any) -> list[Json]:
+    """The resources of a prefetch value: of a Bundle, or the one that it is."""
+    if not isinstance(value, dict) or "resourceType" not in value:
+        return []
+    return list(entries(value)) if value["resourceType"] == "Bundle" else [value]
+
+
+def _gradable(supplies: Mapping[str, Supply], timeline: Timeline) -> None:
+    """412 only when none of the three criteria can be looked at (H-2)."""
+    unavailable = [supplies[key] for key in VITALS if supplies[key].state is State.UNAVAILABLE]
+    charted = (timeline.temperatures, timeline.pressures, timeline.oxygen, timeline.saturations)
+    if len(unavailable) == len(VITALS) and not any(charted):
+        raise MissingData(_cannot_be_had(unavailable))
+
+
+def _cannot_be_had(supplies: Iterable[Supply], no_names: str = "") -> str:
+    """What stands in the way, need by need, by the keys of the prefetch, and what would help."""
+    reasons = [f"{supply.need.key} ({supply.reason})" for supply in supplies]
+    reasons += [f"names of medications ({no_names})"] if no_names else []
+    return f"CRS cannot be graded: {'; '.join(reasons)}. Send these prefetch keys, or a fhirServer that may be read."

@@ -30,7 +30,8 @@ def advice(patient: Patient, *, tocilizumab_drafted: bool) -> Treatment:
     if patient.course.steroid is not None or patient.course.steroid_orders:
         return _beside_another(patient, order)
     if not at_once and _waits_for_second_dose(patient, tocilizumab_drafted=tocilizumab_drafted):
-        return Treatment(lines=(Line(Say.STEROID_WITH_SECOND_DOSE, _figures(patient, order)),))
+        worse = {"worse": patient.course.response is Response.DETERIORATED}
+        return Treatment(lines=(Line(Say.STEROID_WITH_SECOND_DOSE, _figures(patient, order) | worse),))
     return _first(patient, order, refractory=not at_once)
 
 

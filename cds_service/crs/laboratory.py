@@ -24,7 +24,13 @@ def missing_labs(patient: Patient) -> tuple[Line, ...]:
     if not missing:
         return ()
     names = ", ".join(protocol.baseline_labs[item] for item in missing)
-    values = {"tests": names, "window": hours(protocol.labs), "treated": patient.course.treated}
+    gap = patient.timeline.gaps.get("labs")
+    values = {
+        "tests": names,
+        "window": hours(protocol.labs),
+        "treated": patient.course.treated,
+        "unread": gap.reason if gap is not None else "",
+    }
     return (Line(Say.BASELINE_LABS, values),)
 
 

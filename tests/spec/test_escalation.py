@@ -291,7 +291,7 @@ def test_s_mgt_2e_worse_with_the_second_dose_is_dexamethasone_too() -> None:
 def test_s_mgt_2e_worse_before_a_second_dose_may_be_given_names_it_only() -> None:
     bedside = Bedside(phases=[(20, 2)], drugs=tocilizumab(10), more=with_oxygen(0))
     assert steroids(bedside) == {}
-    assert Say.STEROID_WITH_SECOND_DOSE in bedside.says
+    assert "Worse: consider dexamethasone 10 mg IV every 6 h for 1 to 3 days with the second dose" in bedside.words
 
 
 def test_s_mgt_2e_worse_with_a_second_dose_ordered_is_dexamethasone_too() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cds_service.crs.sentences import Say
-from cds_service.crs.timeline import LabResult
+from cds_service.crs.timeline import Gap, LabResult
 from tests.bedside import Bedside, content, dexamethasone, given, lab, tocilizumab
 
 # --- warnings beside tocilizumab (S-PIT-MON-2) ------------------------------------------------------------------------
@@ -107,4 +107,11 @@ def test_s_pit_mon_1_a_corticosteroid_is_treatment_too() -> None:
         "tests": DAILY,
         "window": "24 h",
         "treated": True,
+        "unread": "",
     }
+
+
+def test_s_lab_1_results_that_could_not_be_read_are_not_called_missing_without_a_word() -> None:
+    bedside = Bedside(gaps={"labs": Gap("the FHIR server did not answer")})
+    assert "CBC" in str(bedside.values(Say.BASELINE_LABS)["tests"])
+    assert "Results could not all be read (the FHIR server did not answer)." in bedside.words

@@ -121,12 +121,22 @@ def test_that_cultures_come_first_is_said_once_and_only_beside_a_first_dose() ->
     assert Say.BEFORE_TOCILIZUMAB not in done.says
 
 
+@pytest.mark.parametrize(
+    ("years", "instrument"), [(40, "ICE score"), (6, "CAPD score"), (None, "No neurotoxicity score")]
+)
+def test_s_pit_icans_1_the_signs_to_look_for_are_named_at_any_age(years: int | None, instrument: str) -> None:
+    bedside = Bedside(birth_date=born(years) if years is not None else None, scores=[])
+    (said,) = [line for line in bedside.words.splitlines() if instrument in line]
+    for sign in ("tremor", "confusion", "word finding", "handwriting", "agitation", "seizures"):
+        assert sign in said
+
+
 # --- laboratory -------------------------------------------------------------------------------------------------------
 
 
 def test_the_whole_baseline_is_named_when_nothing_is_charted() -> None:
     values = Bedside().values(Say.BASELINE_LABS)
-    assert values == {"tests": ", ".join(BASELINE.values()), "window": "24 h", "treated": False}
+    assert values == {"tests": ", ".join(BASELINE.values()), "window": "24 h", "treated": False, "unread": ""}
 
 
 @pytest.mark.parametrize("test", list(BASELINE))

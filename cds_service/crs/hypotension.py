@@ -73,7 +73,7 @@ def _low(
     low: Sequence[BloodPressure], pushed: Sequence[Vasoactive], timeline: Timeline, scale: Scale, now: datetime
 ) -> Finding:
     missing = _missing_vasoactives(timeline, scale, now)
-    worst = min(low, key=lambda reading: reading.systolic, default=None)
+    worst = min(reversed(low), key=lambda reading: reading.systolic, default=None)
     last = between(timeline.pressures, now - scale.pressure_window, now)[-1:]
     if worst is not None:
         headline = f"SBP {shown(worst.systolic)}"
@@ -105,7 +105,7 @@ def _not_low(timeline: Timeline, scale: Scale, now: datetime) -> Finding:
         words = f"blood pressure in the last {span(scale.pressure_window)}"
         missing = (unknown(timeline, "pressures", words), *missing)
         unused = (*unused, *_stale(timeline, scale, now))
-    lowest = min(pressures, key=lambda reading: reading.systolic, default=None)
+    lowest = min(reversed(pressures), key=lambda reading: reading.systolic, default=None)
     threshold = shown(_threshold(timeline, scale, now))
     return Finding(
         criterion=Criterion.HYPOTENSION,

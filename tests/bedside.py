@@ -265,10 +265,7 @@ class Bedside:
     @cached_property
     def lines(self) -> tuple[Line, ...]:
         """All that advice says, on any card."""
-        advice = self.advice
-        offered = [part for part in (advice.infection, advice.treatment) if part is not None]
-        found = (*advice.care, *(line for part in offered for line in (*part.lines, *part.cautions, *part.status)))
-        return (*found, *advice.prompts)
+        return self.advice.lines
 
     @cached_property
     def says(self) -> set[Say]:

@@ -50,7 +50,7 @@ def grade(bundle: Path, at: str | None, patient_id: str | None, as_json: bool) -
     }
     with ThreadPoolExecutor(1) as executor:
         access = Access(session=new_session(), executor=executor, allow_list=(), deadline_seconds=1.0)
-        answer = service("crs-patient-view").answer(call, "crs-patient-view", knowledge, access, now)
+        answer = service("crs-patient-view").answer(call, "crs-patient-view", knowledge, access, now).response
     assessment = answer["extension"][EXTENSION]
     if as_json:
         click.echo(json.dumps(assessment, indent=2, ensure_ascii=False))
@@ -65,23 +65,33 @@ def grade(bundle: Path, at: str | None, patient_id: str | None, as_json: bool) -
 
 def read_bundle(path: Path) -> Json:
     """A Bundle from a file. Raises InvalidInput that says what is wrong with it."""
-    try:
-        body = parse(path.read_bytes())
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from error
-    except CdsError as error:
-        raise InvalidInput(f"{path}: {error.message}") from error
+    body = read_json(path)
     if not isinstance(body, dict) or body.get("resourceType") != "Bundle":
         raise InvalidInput(f"{path} is not a FHIR Bundle: give a file whose resourceType is Bundle")
     return body
 
 
+def read_json(path: Path) -> Any:
+    """A JSON file, read as strictly as a request. Raises InvalidInput that says what is wrong with it."""
+    try:
+        return parse(path.read_bytes())
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from error
+    except CdsError as error:
+        raise InvalidInput(f"{path}: {error.message}") from error
+
+
+def instant_of(at: str) -> datetime:
+    """The instant of an option `--at`. Raises InvalidInput when it is no time."""
+    given = moment(at, UTC)
+    if given is None:
+        raise InvalidInput(f"--at {at!r} is not a time: write 2026-01-15T12:00:00Z")
+    return given.time
+
+
 def _instant(at: str | None, bundle: Json) -> datetime:
     if at is not None:
-        given = moment(at, UTC)
-        if given is None:
-            raise InvalidInput(f"--at {at!r} is not a time: write 2026-01-15T12:00:00Z")
-        return given.time
+        return instant_of(at)
     stamped = moment(bundle.get("timestamp"), UTC)
     return stamped.time if stamped is not None else datetime.now(UTC)
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "demo": "cds_service.cli.demo:demo",
     "grade": "cds_service.cli.grade:grade",
     "fire": "cds_service.cli.fire:fire",
+    "explain": "cds_service.cli.explain:explain",
     "content": "cds_service.cli.content:content",
 }
 SHORT_HELP = {
@@ -20,6 +21,7 @@ SHORT_HELP = {
     "demo": "Serve the stories with an embedded FHIR server and show their cards.",
     "grade": "Grade the patient of a FHIR Bundle.",
     "fire": "Fire a hook at a service as an EHR would, and show the cards.",
+    "explain": "Explain the answer to a hook request, step by step.",
     "content": "Check the knowledge in cards/.",
 }
 

@@ -35,6 +35,13 @@ class Advice:
     prompts: tuple[Line, ...] = ()
     regrade: Regrading | None = None
 
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Every sentence that was said."""
+        offered = [part for part in (self.infection, self.treatment) if part is not None]
+        said = [line for part in offered for line in (*part.lines, *part.cautions, *part.status)]
+        return (*self.care, *said, *self.prompts)
+
 
 def advise(timeline: Timeline, assessment: Assessment, scale: Scale, protocol: Protocol) -> Advice:
     """Advice for an assessment. Without a grade of 1 or more: at most the prompt to look for another cause."""

@@ -11,7 +11,7 @@ from cds_service.crs.timeline import Timeline
 from cds_service.fhir.ownership import Patient
 from cds_service.fhir.readers.chart import reference_to
 from cds_service.fhir.readers.session import read_session
-from cds_service.hooks.answer import answer
+from cds_service.hooks.answer import Answer, answered
 from cds_service.hooks.call import OrderCall, OrderSelectCall, read_call
 from cds_service.hooks.cards import Desk
 from cds_service.hooks.evaluate import Access, Reading, evaluate
@@ -20,18 +20,14 @@ from cds_service.hooks.order_cards import order_cards
 from cds_service.hooks.wording import Clock
 
 
-def answer_order_select(
-    body: Any, service_id: str, knowledge: Knowledge, access: Access, now: datetime
-) -> dict[str, Any]:
-    """The response when orders are chosen: about the selections, the rest of the session is background."""
+def answer_order_select(body: Any, service_id: str, knowledge: Knowledge, access: Access, now: datetime) -> Answer:
+    """The answer when orders are chosen: about the selections, the rest of the session is background."""
     call = read_call(body, "order-select", OrderSelectCall)
     return _answer(call, call.context.selections, service_id, knowledge, access, now)
 
 
-def answer_order_sign(
-    body: Any, service_id: str, knowledge: Knowledge, access: Access, now: datetime
-) -> dict[str, Any]:
-    """The response when orders are about to be signed: about each of them."""
+def answer_order_sign(body: Any, service_id: str, knowledge: Knowledge, access: Access, now: datetime) -> Answer:
+    """The answer when orders are about to be signed: about each of them."""
     call = read_call(body, "order-sign", OrderCall)
     return _answer(call, None, service_id, knowledge, access, now)
 
@@ -43,7 +39,7 @@ def _answer(
     knowledge: Knowledge,
     access: Access,
     now: datetime,
-) -> dict[str, Any]:
+) -> Answer:
     reading = evaluate(call, knowledge, access, now)
     session = _session(call, selections, reading)
     content = knowledge.content
@@ -57,7 +53,8 @@ def _answer(
         clock=Clock(now, knowledge.zone),
     )
     drafts = {reference_to(resource): resource for resource in call.context.orders}
-    return answer(desk, reading, order_cards(desk, reviews, drafts))
+    lines = [item.line for found in reviews for item in found.remarks]
+    return answered(desk, reading, lines, order_cards(desk, reviews, drafts))
 
 
 def _session(call: OrderCall, selections: Collection[str] | None, reading: Reading) -> Session:

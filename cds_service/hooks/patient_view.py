@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from cds_service.crs.advice import advise
-from cds_service.hooks.answer import answer
+from cds_service.hooks.answer import Answer, answered
 from cds_service.hooks.call import HookCall, read_call
 from cds_service.hooks.cards import Desk, cards
 from cds_service.hooks.evaluate import Access, evaluate
@@ -12,10 +12,8 @@ from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.wording import Clock
 
 
-def answer_patient_view(
-    body: Any, service_id: str, knowledge: Knowledge, access: Access, now: datetime
-) -> dict[str, Any]:
-    """The response to a patient-view call at `now`. Raises the errors of the contract, never hides one as no cards."""
+def answer_patient_view(body: Any, service_id: str, knowledge: Knowledge, access: Access, now: datetime) -> Answer:
+    """The answer to a patient-view call at `now`. Raises the errors of the contract, never hides one as no cards."""
     call = read_call(body, "patient-view", HookCall)
     reading = evaluate(call, knowledge, access, now)
     content = knowledge.content
@@ -27,4 +25,4 @@ def answer_patient_view(
         clock=Clock(now, knowledge.zone),
     )
     advice = advise(reading.timeline, reading.assessment, content.scale, content.protocol)
-    return answer(desk, reading, cards(desk, advice))
+    return answered(desk, reading, advice.lines, cards(desk, advice))

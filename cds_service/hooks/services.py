@@ -7,23 +7,24 @@ from typing import Any
 
 from cds_service.errors import UnknownService
 from cds_service.fhir.needs import Need
+from cds_service.hooks.answer import Answer
 from cds_service.hooks.evaluate import Access
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.order_hooks import answer_order_select, answer_order_sign
 from cds_service.hooks.patient_view import answer_patient_view
 
-Answer = Callable[[Any, str, Knowledge, Access, datetime], dict[str, Any]]
+Answering = Callable[[Any, str, Knowledge, Access, datetime], Answer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One CDS service: `answer` takes the parsed body and returns the response."""
+    """One CDS service: `answer` takes the parsed body."""
 
     id: str
     hook: str
     title: str
     description: str
-    answer: Answer
+    answer: Answering
 
 
 SERVICES = (

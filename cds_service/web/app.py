@@ -59,7 +59,7 @@ def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now)
     def call(service_id: str) -> Response:
         known = service(service_id)
         body = parse(_body(settings.maximum_body_bytes))
-        return _answer(orjson.dumps(known.answer(body, known.id, knowledge, access, clock())))
+        return _answer(orjson.dumps(known.answer(body, known.id, knowledge, access, clock()).response))
 
     @app.get("/healthz")
     def healthy() -> Response:

@@ -230,7 +230,7 @@ def test_of_the_patient_only_identity_and_birth_date_are_looked_at(filled: Json,
     call["prefetch"]["patient"] = watched = Watched(patient_in(call["prefetch"]) | DEMOGRAPHICS)
     with ThreadPoolExecutor(1) as executor:
         access = Access(session=new_session(), executor=executor, allow_list=(), deadline_seconds=1.0)
-        assert service("crs-patient-view").answer(call, "crs-patient-view", knowledge, access, NOW)["cards"]
+        assert service("crs-patient-view").answer(call, "crs-patient-view", knowledge, access, NOW).response["cards"]
     assert watched.looked_at - OF_ANY_RESOURCE == {"birthDate"}
 
 

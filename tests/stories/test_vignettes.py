@@ -46,7 +46,7 @@ def answer(case: Json, knowledge: Knowledge, access: Access) -> Json:
         "context": {"userId": "Practitioner/p1", "patientId": patient_id(case), "encounterId": "e1"},
         "prefetch": filled | dict.fromkeys(case.get("unread", []), OUTCOME),
     }
-    return service("crs-patient-view").answer(exact(call), "crs-patient-view", knowledge, access, NOW)
+    return service("crs-patient-view").answer(exact(call), "crs-patient-view", knowledge, access, NOW).response
 
 
 def offered(answer: Json) -> list[tuple[str, bool]]:

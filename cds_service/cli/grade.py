@@ -33,15 +33,17 @@ from cds_service.web.settings import read_settings
     help="Instant to grade at, e.g. 2026-01-15T12:00:00Z. Default: the Bundle's timestamp, else now.",
 )
 @click.option("--patient", "patient_id", metavar="ID", help="Which patient, when the Bundle holds several.")
+@click.option("--protocol", metavar="ID|FILE", help="Protocol to grade by. Default: CRS_CDS_PROTOCOL.")
 @click.option("--json", "as_json", is_flag=True, help="Print the machine-readable assessment.")
-def grade(bundle: Path, at: str | None, patient_id: str | None, as_json: bool) -> None:
+def grade(bundle: Path, at: str | None, patient_id: str | None, protocol: str | None, as_json: bool) -> None:
     """Grade the patient of a FHIR Bundle: grade, evidence, orders."""
     silence_logs()
     body = read_bundle(bundle)
     resources = [entry["resource"] for entry in objects(body.get("entry")) if isinstance(entry.get("resource"), dict)]
     now = _instant(at, body)
     who = patient_id or _only_patient(resources)
-    knowledge = knowledge_of(read_settings())
+    settings = read_settings()
+    knowledge = knowledge_of(settings.model_copy(update={"protocol": protocol}) if protocol else settings)
     call = {
         "hook": "patient-view",
         "hookInstance": f"grade-{bundle.name}",

@@ -1,21 +1,22 @@
 """Client profiles from `cards/clients/`: what an EHR accepts."""
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Literal
 
-from cds_service.content.figures import Strict
+from pydantic import Field
+
+from cds_service.content.figures import Day, Strict
 
 
 class ClientFile(Strict):
-    """The layout of a file in `cards/clients/`."""
+    """What an EHR accepts: a file in `cards/clients/`."""
 
-    id: str
-    title: str
-    intent: Literal["proposal", "order"]
-    update: bool
-    reference: str
-    date: date
+    id: str = Field(description="Id that CRS_CDS_CLIENT_PROFILE names")
+    title: str = Field(description="Which EHR")
+    intent: Literal["proposal", "order"] = Field(description="Intent of a drafted order")
+    update: bool = Field(description="Whether it takes a change of an order that is being written")
+    reference: str = Field(description="Who says so")
+    date: Day = Field(description="Date of that statement")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,277 +1,201 @@
-"""Protocols and orders from `cards/protocols/` and `cards/orders/`."""
+"""Protocols from `cards/protocols/`: a hospital's limits, intervals and steps by grade."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from typing import Literal
 
-from cds_service.content.codes import CodeEntry, SystemFile, code
-from cds_service.content.figures import Figure, Span, Strict
+from pydantic import Field
+
+from cds_service.content.figures import (
+    CellsPerMicrolitre,
+    Celsius,
+    Count,
+    Day,
+    Kilograms,
+    Ratio,
+    Span,
+    Strict,
+    Time,
+    UnitsPerLitre,
+    Years,
+)
 from cds_service.crs.protocol import (
     Escalates,
     Escalation,
     LaboratoryLimits,
     Order,
     Protocol,
-    Stage,
     Step,
-    WeightBand,
     WeightRange,
 )
 
 
-class DoseBandEntry(Strict):
-    dose: Figure
-    below: Figure | None = None
-
-
-class StageEntry(Strict):
-    """One stage of a course: a fixed dose, how often, for how long."""
-
-    dose: Figure
-    every: Figure | None = None
-    days: Span | None = None
-
-
-class OrderFile(Strict):
-    """The layout of a file in `cards/orders/`: one drug or test."""
-
-    id: str
-    kind: Literal["medication", "service"]
-    agent: str
-    group: str
-    text: str
-    code: CodeEntry
-    reference: str
-    date: date
-    route: str = ""
-    quantity: str = ""
-    then: str = ""
-    adults_only: bool = False
-    band: list[DoseBandEntry] = []
-    stage: list[StageEntry] = []
-    maximum: Figure | None = None
-    over: Figure | None = None
-    taper: Span | None = None
-
-
 class EscalationEntry(Strict):
-    order: str
-    when: Literal["worse", "not-better"]
+    """The order that replaces a running corticosteroid."""
+
+    order: str = Field(description="Id of the order")
+    when: Literal["worse", "not-better"] = Field(description="worse, or not-better after the time of steroid.response")
 
 
 class StepEntry(Strict):
-    orders: list[str] = []
-    refractory: list[str] = []
-    escalation: EscalationEntry | None = None
-    considers_repeat: bool = False
-    care: list[str] = []
+    """What the protocol offers at one grade."""
+
+    orders: list[str] = Field([], description="Orders at once")
+    refractory: list[str] = Field([], description="Orders when tocilizumab did not help")
+    escalation: EscalationEntry | None = Field(None, description="What replaces a running corticosteroid")
+    considers_repeat: bool = Field(False, description="A repeat of tocilizumab is only to be considered")
+    care: list[str] = Field([], description="Care, by the key of its sentence in text/sentences.toml")
 
 
 class TocilizumabTable(Strict):
-    maximum_doses: Figure
-    label_maximum_doses: Figure
-    label_count: Figure
-    minimum_interval: Figure
-    repeat_after: Figure
-    repeat_when_worse: Figure | None = None
-    repeat_with_icans: bool = False
-    label_minimum_years: Figure
+    """Tocilizumab: how many doses, and when the next."""
+
+    maximum_doses: Count = Field(description="Doses in one episode by the protocol")
+    label_maximum_doses: Count = Field(description="Doses by the label")
+    label_count: Time = Field(description="Time in which doses count toward the label's maximum")
+    minimum_interval: Time = Field(description="Never sooner after the last dose")
+    repeat_after: Time = Field(description="A repeat from then on, without improvement")
+    repeat_when_worse: Time | None = Field(None, description="A repeat from then on when CRS got worse")
+    repeat_with_icans: bool = Field(False, description="Whether a repeat is drafted although ICANS is possible")
+    label_minimum_years: Years = Field(description="The label's youngest age")
 
 
-class PlausibleEntry(Span):
-    below_years: int | None = None
+class PlausibleEntry(Span[Literal["kg"]]):
+    """Body weights that can be true below an age."""
+
+    below_years: int | None = Field(None, gt=0, description="Below this age; the last range has no end")
 
 
 class WeightTable(Strict):
-    current: Figure
-    current_child: Figure
-    limit: Figure
-    child_below: Figure
-    confirm_from: Figure
-    confirm_to: Figure
-    jump: Figure
-    jump_window: Figure
-    adult_without_age: Figure
-    plausible: list[PlausibleEntry]
+    """The weight that a dose may rest on."""
+
+    current: Time = Field(description="An older weight is to be confirmed")
+    current_child: Time = Field(description="The same below the weight of `child_below`")
+    limit: Time = Field(description="No dose from an older weight")
+    child_below: Kilograms = Field(description="Below this weight the dose for each kilogram is another")
+    confirm_from: Kilograms = Field(
+        description="From this weight on it is to be confirmed, because the dose changes near"
+    )
+    confirm_to: Kilograms = Field(description="Up to this weight")
+    jump: Ratio = Field(description="A change by a larger share is taken for a slip of unit")
+    jump_window: Time = Field(description="Time between two weights that are compared")
+    adult_without_age: Kilograms = Field(description="Adult from this weight when the age is not known")
+    plausible: list[PlausibleEntry] = Field(
+        min_length=1, description="Weights that can be true, by age, youngest first"
+    )
 
 
 class SteroidTable(Strict):
-    active: Figure
-    response: Figure
-    early_products: list[str]
+    """Corticosteroids."""
+
+    active: Time = Field(description="One given within this time is running")
+    response: Time = Field(description="Time after which it is told whether one helps")
+    early_products: list[str] = Field(description="Therapies after which other guidelines give corticosteroids earlier")
 
 
 class MonitoringTable(Strict):
-    regrade: Figure
-    cultures: Figure
-    negative_cultures: Figure
-    antibiotics: Figure
-    labs: Figure
-    scores: Figure
-    long_fever: Figure
-    persistent_fever: Figure
+    """What is looked at, and how often."""
+
+    regrade: Time = Field(description="Grade again at least this often")
+    cultures: Time = Field(description="Cultures drawn within this time are not repeated")
+    negative_cultures: Time = Field(description="A negative culture within this time excludes infection for a repeat")
+    antibiotics: Time = Field(description="Antibiotics given within this time are active")
+    labs: Time = Field(description="Laboratory is due after this time")
+    scores: Time = Field(description="ICE or CAPD is due after this time")
+    long_fever: Time = Field(description="A fever that lasts longer is named")
+    persistent_fever: Time = Field(description="Fever so long after tocilizumab asks for a wider search for infection")
 
 
 class InfectionTable(Strict):
-    orders: list[str]
+    """Infection, which cannot be told from CRS."""
+
+    orders: list[str] = Field(description="Orders at any grade: cultures, and the hospital's antibiotics")
 
 
 class LaboratoryTable(Strict):
-    daily: list[str]
-    window: Figure
-    below: dict[str, Figure]
-    times_upper_limit: dict[str, Figure]
-    upper_limits: dict[str, Figure] = {}
+    """Laboratory results that speak against tocilizumab."""
+
+    daily: list[str] = Field(description="Tests of the baseline that are due again each day")
+    window: Time = Field(description="An older result says little")
+    below: dict[str, CellsPerMicrolitre] = Field(description="Warn below this number of cells, by test")
+    times_upper_limit: dict[str, Ratio] = Field(description="Warn from this multiple of the upper limit on, by test")
+    upper_limits: dict[str, UnitsPerLitre] = Field(
+        {}, description="The hospital's upper limits of normal, by test, for reports that state none"
+    )
 
 
 class NeurologyTable(Strict):
-    ice_from_years: Figure
-    ice_normal: Figure
-    capd_suspicious: Figure
-    risk_fever: Figure
-    risk_window: Figure
+    """Neurotoxicity (ICANS)."""
+
+    ice_from_years: Years = Field(description="ICE score from this age, CAPD below")
+    ice_normal: Ratio = Field(description="A lower ICE score is not normal")
+    capd_suspicious: Ratio = Field(description="A CAPD score from here on is suspicious")
+    risk_fever: Celsius = Field(description="With low pressure, from here on a risk of severe ICANS")
+    risk_window: Time = Field(description="Time after CAR-T cells in which that counts")
 
 
 class ReviewTable(Strict):
-    dose_tolerance: Figure
+    """Orders that are being chosen or signed."""
+
+    dose_tolerance: Ratio = Field(description="How far a dose may lie from the one by weight, as a share of it")
 
 
 class NotesTable(Strict):
-    flow_products: list[str]
+    """Notes on products."""
+
+    flow_products: list[str] = Field(description="Therapies whose label counts 6 L/min as high flow")
 
 
 class ProtocolFile(Strict):
-    """The layout of a file in `cards/protocols/`."""
+    """A hospital's protocol: a file in `cards/protocols/`."""
 
-    id: str
-    version: str
-    title: str
-    citation: str
-    date: date
-    scale: str
-    infection: InfectionTable
-    tocilizumab: TocilizumabTable
-    weight: WeightTable
-    steroid: SteroidTable
-    monitoring: MonitoringTable
-    neurology: NeurologyTable
-    baseline: dict[str, str]
-    laboratory: LaboratoryTable
-    review: ReviewTable
-    notes: NotesTable
-    step: dict[str, StepEntry]
-
-
-def order(file: OrderFile, systems: dict[str, SystemFile]) -> Order:
-    """The order as the rules read it. ValueError unless a drug has exactly one dose rule and a route."""
-    if file.kind == "medication" and (bool(file.stage) == bool(file.band) or not file.route):
-        raise ValueError("a medication needs a route and either stages of fixed doses or weight bands")
-    if file.band and file.band[-1].below is not None:
-        raise ValueError("the last weight band must have no upper end")
-    if any(entry.below is None for entry in file.band[:-1]):
-        raise ValueError("every weight band but the last needs an upper end")
-    return Order(
-        id=file.id,
-        kind=file.kind,
-        code=code(file.code, systems),
-        text=file.text,
-        agent=file.agent,
-        group=file.group,
-        route=file.route,
-        weight_bands=tuple(_dose_band(entry) for entry in file.band),
-        stages=_stages(file),
-        maximum_mg=file.maximum.number("mg") if file.maximum else None,
-        over_minutes=file.over.whole("min") if file.over else None,
-        taper=_days(file.taper) if file.taper else None,
-        then=file.then,
-        adults_only=file.adults_only,
-        quantity=file.quantity,
-        reference=file.reference,
-    )
-
-
-def _dose_band(entry: DoseBandEntry) -> WeightBand:
-    return WeightBand(mg_per_kg=entry.dose.number("mg/kg"), below_kg=entry.below.number("kg") if entry.below else None)
-
-
-def _stages(file: OrderFile) -> tuple[Stage, ...]:
-    """The stages. ValueError for a repeated corticosteroid without an end, or a stage that no end lets begin."""
-    for entry in file.stage:
-        if entry.days is not None and entry.every is None:
-            raise ValueError("a stage that lasts days needs `every`")
-    open_ended = [entry for entry in file.stage if entry.every is not None and entry.days is None]
-    if open_ended and (len(file.stage) > 1 or file.group == "corticosteroid"):
-        raise ValueError("a dose that is repeated needs `days`: whoever signs it must see an end")
-    return tuple(
-        Stage(
-            mg=entry.dose.number("mg"),
-            every_hours=entry.every.whole("h") if entry.every else None,
-            days=_days(entry.days) if entry.days else None,
-        )
-        for entry in file.stage
-    )
-
-
-def _days(span: Span) -> tuple[int, int]:
-    """Least and greatest number of days. ValueError for another unit, a part of a day, or an order that never ends."""
-    if span.unit != "d" or not 1 <= span.low <= span.high or span.low % 1 or span.high % 1:
-        raise ValueError("a length needs whole days, low first: unit 'd'")
-    return int(span.low), int(span.high)
-
-
-def _plausible(entries: list[PlausibleEntry]) -> tuple[WeightRange, ...]:
-    """Weights by age, youngest first. ValueError unless the last range holds for every greater age."""
-    ages = [entry.below_years for entry in entries]
-    bounded = [age for age in ages[:-1] if age is not None]
-    if not ages or ages[-1] is not None or len(bounded) < len(ages) - 1 or bounded != sorted(set(bounded)):
-        raise ValueError("plausible weights go from the youngest age up, and only the last has no below_years")
-    if any(entry.unit != "kg" or not 0 < entry.low < entry.high for entry in entries):
-        raise ValueError("plausible weights are in kg, low first")
-    return tuple(
-        WeightRange(low=Decimal(entry.low), high=Decimal(entry.high), below_years=entry.below_years)
-        for entry in entries
-    )
+    id: str = Field(min_length=1, description="Id that CRS_CDS_PROTOCOL names")
+    version: str = Field(min_length=1, description="Version, changed with every change")
+    title: str = Field(min_length=1, description="What a card calls it")
+    citation: str = Field(min_length=1, description="Who decided it, and where it stands")
+    date: Day = Field(description="Date of the decision")
+    scale: str = Field(description="Id of the grading scale")
+    infection: InfectionTable = Field(description="Infection")
+    tocilizumab: TocilizumabTable = Field(description="Tocilizumab: repeats and limits")
+    weight: WeightTable = Field(description="Body weight for doses")
+    steroid: SteroidTable = Field(description="Corticosteroids")
+    monitoring: MonitoringTable = Field(description="Monitoring")
+    neurology: NeurologyTable = Field(description="Neurotoxicity")
+    baseline: dict[str, str] = Field(description="Baseline laboratory")
+    laboratory: LaboratoryTable = Field(description="Laboratory")
+    review: ReviewTable = Field(description="Review of orders")
+    notes: NotesTable = Field(description="Notes on products")
+    step: dict[Literal["1", "2", "3", "4"], StepEntry] = Field(description="What is offered, by grade")
 
 
 def protocol(file: ProtocolFile, orders: Mapping[str, Order]) -> Protocol:
-    """The protocol as the rules read it. ValueError for a grade without a step or an order that does not exist."""
-    if sorted(file.step) != ["1", "2", "3", "4"]:
-        raise ValueError(f"steps are needed for the grades 1 to 4, found {', '.join(sorted(file.step))}")
-    steps = {int(grade): _step(entry) for grade, entry in file.step.items()}
-    named = {name for step in steps.values() for name in step.named} | set(file.infection.orders)
-    unknown = sorted(named - set(orders))
-    if unknown:
-        raise ValueError(f"no order file for {', '.join(unknown)}")
-    unlisted = sorted(set(file.laboratory.daily) - set(file.baseline))
-    if unlisted:
-        raise ValueError(f"laboratory.daily names {', '.join(unlisted)}, which the baseline does not")
+    """The protocol as the rules read it; `soundness.of_protocol` says what must hold of the file."""
     return Protocol(
         id=file.id,
         version=file.version,
         title=file.title,
         citation=file.citation,
-        steps=steps,
+        steps={int(grade): _step(entry) for grade, entry in file.step.items()},
         orders=orders,
         infection_orders=tuple(file.infection.orders),
-        maximum_doses=file.tocilizumab.maximum_doses.whole("1"),
-        label_maximum_doses=file.tocilizumab.label_maximum_doses.whole("1"),
+        maximum_doses=int(file.tocilizumab.maximum_doses.value),
+        label_maximum_doses=int(file.tocilizumab.label_maximum_doses.value),
         label_count=file.tocilizumab.label_count.duration(),
         minimum_interval=file.tocilizumab.minimum_interval.duration(),
         repeat_after=file.tocilizumab.repeat_after.duration(),
         repeat_when_worse=_optional(file.tocilizumab.repeat_when_worse),
         repeat_with_icans=file.tocilizumab.repeat_with_icans,
-        label_minimum_years=file.tocilizumab.label_minimum_years.whole("a"),
+        label_minimum_years=int(file.tocilizumab.label_minimum_years.value),
         weight_current=file.weight.current.duration(),
         weight_current_child=file.weight.current_child.duration(),
         weight_limit=file.weight.limit.duration(),
-        weight_child_kg=file.weight.child_below.number("kg"),
-        weight_confirm_low_kg=file.weight.confirm_from.number("kg"),
-        weight_confirm_high_kg=file.weight.confirm_to.number("kg"),
-        weight_jump=file.weight.jump.number("1"),
+        weight_child_kg=file.weight.child_below.value,
+        weight_confirm_low_kg=file.weight.confirm_from.value,
+        weight_confirm_high_kg=file.weight.confirm_to.value,
+        weight_jump=file.weight.jump.value,
         weight_jump_window=file.weight.jump_window.duration(),
-        plausible_weights=_plausible(file.weight.plausible),
-        adult_kg_without_age=file.weight.adult_without_age.number("kg"),
+        plausible_weights=tuple(_range(entry) for entry in file.weight.plausible),
+        adult_kg_without_age=file.weight.adult_without_age.value,
         steroid_active=file.steroid.active.duration(),
         steroid_response=file.steroid.response.duration(),
         early_steroid_products=tuple(file.steroid.early_products),
@@ -286,11 +210,11 @@ def protocol(file: ProtocolFile, orders: Mapping[str, Order]) -> Protocol:
         baseline_labs=file.baseline,
         daily_labs=tuple(file.laboratory.daily),
         laboratory=_laboratory(file.laboratory),
-        dose_tolerance=file.review.dose_tolerance.number("1"),
-        ice_from_years=file.neurology.ice_from_years.whole("a"),
-        ice_normal=file.neurology.ice_normal.number("1"),
-        capd_suspicious=file.neurology.capd_suspicious.number("1"),
-        icans_risk_fever=file.neurology.risk_fever.number("Cel"),
+        dose_tolerance=file.review.dose_tolerance.value,
+        ice_from_years=int(file.neurology.ice_from_years.value),
+        ice_normal=file.neurology.ice_normal.value,
+        capd_suspicious=file.neurology.capd_suspicious.value,
+        icans_risk_fever=file.neurology.risk_fever.value,
         icans_risk_window=file.neurology.risk_window.duration(),
         flow_note_products=tuple(file.notes.flow_products),
     )
@@ -309,14 +233,18 @@ def _step(entry: StepEntry) -> Step:
     )
 
 
-def _optional(figure: Figure | None) -> timedelta | None:
+def _range(entry: PlausibleEntry) -> WeightRange:
+    return WeightRange(low=entry.low, high=entry.high, below_years=entry.below_years)
+
+
+def _optional(figure: Time | None) -> timedelta | None:
     return figure.duration() if figure is not None else None
 
 
 def _laboratory(table: LaboratoryTable) -> LaboratoryLimits:
     return LaboratoryLimits(
-        below={test: figure.number("/uL") for test, figure in table.below.items()},
-        times_upper_limit={test: figure.number("1") for test, figure in table.times_upper_limit.items()},
-        upper_limits={test: figure.number("U/L") for test, figure in table.upper_limits.items()},
+        below={test: figure.value for test, figure in table.below.items()},
+        times_upper_limit={test: figure.value for test, figure in table.times_upper_limit.items()},
+        upper_limits={test: figure.value for test, figure in table.upper_limits.items()},
         window=table.window.duration(),
     )

@@ -2,27 +2,28 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
-from cds_service.content.about import DepartureEntry
-from cds_service.content.figures import Strict
+from cds_service.content.about import AboutFile
+from cds_service.content.faults import Fault
+from cds_service.content.figures import UNITS, Strict
 from cds_service.content.files import read_toml
+from cds_service.content.sheets import Sheet
 
 _KEY = re.compile(r"\{([^{}]*)\}")
 _FOLDERS = ("protocols", "scales", "orders")
-_UNITS = {"Cel": "°C", "mm[Hg]": "mmHg", "d": "days", "a": "years", "/uL": "/µL", "1": ""}
 
 
 class RuleEntry(Strict):
     """One rule: `says` is a sentence in which `{scale.fever.threshold}` stands for a figure of the content."""
 
-    id: Annotated[str, StringConstraints(pattern=r"^S(-[A-Za-z0-9]+)+$")]
-    says: Annotated[str, StringConstraints(min_length=10)]
-    source: Annotated[str, StringConstraints(min_length=2)]
+    id: Annotated[str, StringConstraints(pattern=r"^S(-[A-Za-z0-9]+)+$")] = Field(description="Id of the rule")
+    says: Annotated[str, StringConstraints(min_length=10)] = Field(description="The rule, with figures by their {key}")
+    source: Annotated[str, StringConstraints(min_length=2)] = Field(description="Where it stands")
 
     @property
     def keys(self) -> list[str]:
@@ -35,10 +36,10 @@ class RuleEntry(Strict):
 
 
 class RulesFile(Strict):
-    """The layout of a file in `cards/rules/`."""
+    """The rules of a protocol: a file in `cards/rules/`."""
 
-    protocol: str
-    rule: list[RuleEntry]
+    protocol: str = Field(description="Id of the protocol")
+    rule: list[RuleEntry] = Field(description="The rules")
 
 
 def tables(folder: Path, protocol_id: str) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def shown(tables: Mapping[str, Any], key: str) -> str:
     if isinstance(found, dict) and "unit" in found:
         low, high = found.get("low"), found.get("high")
         number = found.get("value") if low is None else low if low == high else f"{low} to {high}"
-        return f"{number} {_UNITS.get(found['unit'], found['unit'])}".strip()
+        return f"{number} {UNITS.get(found['unit'], found['unit'])}".strip()
     names = found.values() if isinstance(found, dict) else found
     if names and not isinstance(names, str) and all(isinstance(name, str) for name in names):
         return ", ".join(names)
@@ -70,18 +71,21 @@ def _member(table: Any, name: str) -> Any:
     return table.get(name) if isinstance(table, dict) else None
 
 
-def faults(catalogue: RulesFile, departures: Iterable[DepartureEntry], folder: Path) -> Iterator[str]:
+def faults(sheet: Sheet, catalogue: RulesFile, about: tuple[Sheet, AboutFile] | None, folder: Path) -> Iterator[Fault]:
     """Rules that stand twice, figures and rules that are named and do not exist."""
     known = tables(folder, catalogue.protocol)
     ids = Counter(rule.id for rule in catalogue.rule)
-    yield from (f"rules/: {rule} stands {times} times" for rule, times in ids.items() if times > 1)
-    for rule in catalogue.rule:
+    for place, rule in enumerate(catalogue.rule):
+        if ids[rule.id] > 1:
+            yield sheet.fault(("rule", place, "id"), f"{rule.id} stands {ids[rule.id]} times")
         for key in rule.keys:
             try:
                 shown(known, key)
             except ValueError as error:
-                yield f"rules/: {rule.id}: {error}"
-    for departure in departures:
-        yield from (
-            f"about.toml: there is no rule {rule} to depart from" for rule in departure.rules if rule not in ids
-        )
+                yield sheet.fault(("rule", place, "says"), f"{rule.id}: {error}")
+    if about is None:
+        return
+    for place, departure in enumerate(about[1].departure):
+        for name in departure.rules:
+            if name not in ids:
+                yield about[0].fault(("departure", place, "rules"), f"there is no rule {name} to depart from")

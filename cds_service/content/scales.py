@@ -1,131 +1,161 @@
 """Grading scales from `cards/scales/`."""
 
-from datetime import date
+from typing import Literal
 
-from cds_service.content.figures import Figure, Span, Strict, every_unit
+from pydantic import Field
+
+from cds_service.content.figures import (
+    Celsius,
+    Count,
+    Day,
+    Days,
+    Flow,
+    Percent,
+    Pressure,
+    PressurePerYear,
+    Span,
+    Strict,
+    Time,
+    Years,
+)
 from cds_service.crs.scale import Device, PressureBand, Scale, TherapyWindow
 
 
 class FeverTable(Strict):
-    threshold: Figure
-    current_window: Figure
-    establishing_window: Figure
+    """Fever."""
+
+    threshold: Celsius = Field(description="A temperature from here on is fever")
+    current_window: Time = Field(description="How far back a temperature tells whether there is fever now")
+    establishing_window: Time = Field(description="How far back a fever counts once an episode is open")
 
 
 class BandEntry(Strict):
-    mmhg: Figure
-    mmhg_per_year: Figure
-    below_days: int | None = None
-    below_years: int | None = None
+    """Systolic pressure below which an age has hypotension: mmhg + mmhg_per_year x completed years."""
+
+    mmhg: Pressure = Field(description="Systolic pressure at birth, or at any age of the band")
+    mmhg_per_year: PressurePerYear = Field(description="Added for each completed year of age")
+    below_days: int | None = Field(None, gt=0, description="The band holds below this age in days")
+    below_years: int | None = Field(None, gt=0, description="The band holds below this age in years")
 
 
 class HypotensionTable(Strict):
-    window: Figure
-    vasoactive_history: Figure
-    vasoactive_stopped: Figure
-    normal_readings: Figure
-    normal_spacing: Figure
-    adult_years: Figure
-    band: list[BandEntry]
+    """Hypotension."""
+
+    window: Time = Field(description="How far back a blood pressure counts")
+    vasoactive_history: Time = Field(description="An infusion without an update for longer is doubted")
+    vasoactive_stopped: Time = Field(description="How long a stopped vasopressor is shown")
+    normal_readings: Count = Field(description="Normal readings that put one low reading in doubt")
+    normal_spacing: Time = Field(description="Least time between those readings")
+    adult_years: Years = Field(description="Adult from this age")
+    band: list[BandEntry] = Field(min_length=1, description="Bands of age, youngest first; the last has no upper age")
 
 
 class HypoxiaTable(Strict):
-    window: Figure
-    low_flow_maximum: Figure
-    saturation: Figure
-    room_air_fio2: Figure
+    """Hypoxia."""
+
+    window: Time = Field(description="How far back oxygen support and saturation count")
+    low_flow_maximum: Flow = Field(description="Low flow is up to and including this flow")
+    saturation: Percent = Field(description="Below this saturation on room air oxygen is needed")
+    room_air_fio2: Percent = Field(description="Oxygen in air")
 
 
 class DeviceEntry(Strict):
-    id: str
-    display: str
-    reference: str
-    grade: int | None = None
-    in_use: bool = True
-    positive_pressure: bool = False
-    caution: str = ""
+    """A device that gives oxygen, and the grade it means."""
+
+    id: str = Field(description="Id of a meaning in codes/oxygen-devices.toml")
+    display: str = Field(description="What a card calls it")
+    reference: str = Field(description="Who says so")
+    grade: Literal[2, 3, 4] | None = Field(None, description="Its grade; without one the flow decides")
+    in_use: bool = Field(True, description="Whether it gives oxygen at all")
+    positive_pressure: bool = Field(False, description="Whether it ventilates")
+    caution: str = Field("", description="What to confirm, said with the grade")
 
 
 class TherapyEntry(Strict):
-    id: str
-    days: Figure | None = None
-    late_days: Figure | None = None
-    hours: Figure | None = None
-    early_doses: Figure | None = None
-    later_hours: Figure | None = None
-    advice: str = ""
+    """How long after a therapy CRS is looked for: in days after cells, in hours after antibodies."""
+
+    id: str = Field(description="Id that codes/therapies.toml names as the group of a therapy")
+    days: Days | None = Field(None, description="Calendar days from an infusion of cells")
+    late_days: Days | None = Field(None, description="The same, when CRS is charted")
+    hours: Time | None = Field(None, description="Time from a dose")
+    early_doses: Count | None = Field(None, description="How many first doses open `hours`")
+    later_hours: Time | None = Field(None, description="Time from a later dose")
+    advice: str = Field("", description="Key of a sentence said with the grade")
 
 
 class ResolutionTable(Strict):
-    duration: Figure
-    duration_after_il6_blocker: Figure
+    """When CRS has resolved."""
+
+    duration: Time = Field(description="Free of fever, hypotension and oxygen for this long")
+    duration_after_il6_blocker: Time = Field(description="The same after tocilizumab")
 
 
 class DataQualityTable(Strict):
-    clock_skew: Figure
+    """Readings that cannot be."""
+
+    clock_skew: Time = Field(description="A reading this far ahead is a clock, not the future")
+
+
+class PlausibleTable(Strict):
+    """Outside these a reading is not used, and said."""
+
+    temperature: Span[Literal["Cel"]] = Field(description="Body temperature")
+    systolic: Span[Literal["mm[Hg]"]] = Field(description="Systolic pressure")
+    diastolic: Span[Literal["mm[Hg]"]] = Field(description="Diastolic pressure")
+    saturation: Span[Literal["%"]] = Field(description="Oxygen saturation")
+    flow: Span[Literal["L/min"]] = Field(description="Oxygen flow")
+    fio2: Span[Literal["%"]] = Field(description="Oxygen in the air that is breathed")
+    weight: Span[Literal["kg"]] = Field(description="Body weight")
+
+
+class InferableTable(Strict):
+    """A missing unit is inferred only where the ranges cannot overlap."""
+
+    celsius: Span[Literal["Cel"]] = Field(description="Taken for degrees Celsius")
+    fahrenheit: Span[Literal["[degF]"]] = Field(description="Taken for degrees Fahrenheit")
+    pressure: Span[Literal["mm[Hg]"]] = Field(description="Taken for mmHg")
 
 
 class ScaleFile(Strict):
-    """The layout of a file in `cards/scales/`."""
+    """A grading scale: a file in `cards/scales/`."""
 
-    id: str
-    version: str
-    title: str
-    citation: str
-    date: date
-    fever: FeverTable
-    hypotension: HypotensionTable
-    hypoxia: HypoxiaTable
-    device: list[DeviceEntry]
-    masking: dict[str, Figure]
-    resolution: ResolutionTable
-    therapy: list[TherapyEntry]
-    data_quality: DataQualityTable
-    plausible: dict[str, Span]
-    inferable: dict[str, Span]
-
-
-PLAUSIBLE = {
-    "temperature": "Cel",
-    "systolic": "mm[Hg]",
-    "diastolic": "mm[Hg]",
-    "saturation": "%",
-    "flow": "L/min",
-    "fio2": "%",
-    "weight": "kg",
-}
-INFERABLE = {"celsius": "Cel", "fahrenheit": "[degF]", "pressure": "mm[Hg]"}
-MASKING = ("antipyretic", "il6-blocker", "corticosteroid", "il1-blocker", "il6-pathway")
+    id: str = Field(description="Id that a protocol names as its scale")
+    version: str = Field(description="Version, changed with every change")
+    title: str = Field(description="What a card calls it")
+    citation: str = Field(description="Where it was published")
+    date: Day = Field(description="Date of the publication")
+    fever: FeverTable = Field(description="Fever")
+    hypotension: HypotensionTable = Field(description="Hypotension")
+    hypoxia: HypoxiaTable = Field(description="Hypoxia")
+    device: list[DeviceEntry] = Field(description="Devices that give oxygen; the device outranks the flow")
+    masking: dict[str, Time] = Field(description="For how long a drug may hide fever, by group of drugs")
+    resolution: ResolutionTable = Field(description="When CRS has resolved")
+    therapy: list[TherapyEntry] = Field(description="How long after a therapy CRS is looked for")
+    data_quality: DataQualityTable = Field(description="Readings that cannot be")
+    plausible: PlausibleTable = Field(description="Outside these a reading is not used, and said")
+    inferable: InferableTable = Field(description="Ranges from which a missing unit is inferred")
 
 
 def scale(file: ScaleFile) -> Scale:
-    """The scale as the rules read it. ValueError for a unit, band or range that does not fit."""
-    every_unit(file.plausible.items(), PLAUSIBLE)
-    every_unit(file.inferable.items(), INFERABLE)
-    absent = [group for group in MASKING if group not in file.masking]
-    if absent:
-        raise ValueError(f"masking lacks {', '.join(absent)}")
-    last = file.hypotension.band[-1]
-    if last.below_days is not None or last.below_years is not None:
-        raise ValueError("the last hypotension band must have no upper age")
+    """The scale as the rules read it."""
     return Scale(
         id=file.id,
         version=file.version,
         title=file.title,
         citation=file.citation,
-        fever=file.fever.threshold.number("Cel"),
+        fever=file.fever.threshold.value,
         fever_current=file.fever.current_window.duration(),
         fever_establishing=file.fever.establishing_window.duration(),
-        low_flow_maximum=file.hypoxia.low_flow_maximum.number("L/min"),
-        hypoxia_saturation=file.hypoxia.saturation.number("%"),
-        room_air_fio2=file.hypoxia.room_air_fio2.number("%"),
+        low_flow_maximum=file.hypoxia.low_flow_maximum.value,
+        hypoxia_saturation=file.hypoxia.saturation.value,
+        room_air_fio2=file.hypoxia.room_air_fio2.value,
         oxygen_window=file.hypoxia.window.duration(),
-        adult_years=file.hypotension.adult_years.whole("a"),
+        adult_years=int(file.hypotension.adult_years.value),
         pressure_bands=tuple(_band(entry) for entry in file.hypotension.band),
         pressure_window=file.hypotension.window.duration(),
         vasoactive_history=file.hypotension.vasoactive_history.duration(),
         vasoactive_stopped=file.hypotension.vasoactive_stopped.duration(),
-        normal_readings=file.hypotension.normal_readings.whole("1"),
+        normal_readings=int(file.hypotension.normal_readings.value),
         normal_spacing=file.hypotension.normal_spacing.duration(),
         devices={entry.id: _device(entry) for entry in file.device},
         masking={group: figure.duration() for group, figure in file.masking.items()},
@@ -133,23 +163,21 @@ def scale(file: ScaleFile) -> Scale:
         resolution_after_il6_blocker=file.resolution.duration_after_il6_blocker.duration(),
         therapy_windows={entry.id: _window(entry) for entry in file.therapy},
         clock_skew=file.data_quality.clock_skew.duration(),
-        plausible={name: span.range() for name, span in file.plausible.items()},
-        inferable={name: span.range() for name, span in file.inferable.items()},
+        plausible={name: span.range() for name, span in file.plausible},
+        inferable={name: span.range() for name, span in file.inferable},
     )
 
 
 def _band(entry: BandEntry) -> PressureBand:
     return PressureBand(
-        mmhg=entry.mmhg.number("mm[Hg]"),
-        mmhg_per_year=entry.mmhg_per_year.number("mm[Hg]/a"),
+        mmhg=entry.mmhg.value,
+        mmhg_per_year=entry.mmhg_per_year.value,
         below_days=entry.below_days,
         below_years=entry.below_years,
     )
 
 
 def _device(entry: DeviceEntry) -> Device:
-    if entry.grade is not None and entry.grade not in (2, 3, 4):
-        raise ValueError(f"device {entry.id}: grade {entry.grade} is not 2, 3 or 4")
     return Device(
         id=entry.id,
         display=entry.display,
@@ -161,14 +189,12 @@ def _device(entry: DeviceEntry) -> Device:
 
 
 def _window(entry: TherapyEntry) -> TherapyWindow:
-    if (entry.days is None) == (entry.hours is None):
-        raise ValueError(f"therapy window {entry.id}: either days or hours is needed")
     return TherapyWindow(
         id=entry.id,
-        days=entry.days.whole("d") if entry.days else None,
-        late_days=entry.late_days.whole("d") if entry.late_days else None,
+        days=int(entry.days.value) if entry.days else None,
+        late_days=int(entry.late_days.value) if entry.late_days else None,
         hours=entry.hours.duration() if entry.hours else None,
-        early_doses=entry.early_doses.whole("1") if entry.early_doses else None,
+        early_doses=int(entry.early_doses.value) if entry.early_doses else None,
         later_hours=entry.later_hours.duration() if entry.later_hours else None,
         advice=entry.advice,
     )

@@ -29,7 +29,9 @@ class Settings(BaseSettings):
     ca_bundle: Path | None = Field(
         None, description="PEM file of the certificate authorities that FHIR servers are checked against"
     )
-    protocol: str = Field("supplied-crs", description="Id of the protocol in cards/protocols/")
+    protocol: str = Field(
+        "supplied-crs", description="Id of the protocol in cards/protocols/, or the path of a protocol file (.toml)"
+    )
     client_profile: str = Field("generic", description="Id of the client profile in cards/clients/")
     content: Path | None = Field(None, description="A cards/ folder of the site in place of the one installed")
     timezone: str = Field(
@@ -87,6 +89,13 @@ class Settings(BaseSettings):
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_file():
+            raise ValueError(f"there is no file {value}")
+        return value
+
+    @field_validator("protocol")
+    @classmethod
+    def _there(cls, value: str) -> str:
+        if value.endswith(".toml") and not Path(value).is_file():
             raise ValueError(f"there is no file {value}")
         return value
 

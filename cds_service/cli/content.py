@@ -1,25 +1,137 @@
-"""`crs-cds content`."""
+"""`crs-cds content`: check, show, compare what `cards/` says, and write the schemas of its files."""
 
+import json
+from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
 
-from cds_service.content.load import load
+from cds_service.content.comparison import Change, changes
+from cds_service.content.files import data_folder
+from cds_service.content.load import Content, load
+from cds_service.content.schemas import schemas
+from cds_service.content.statements import TEXTS, Statement, statements
+from cds_service.web.settings import read_settings
+
+SUPPLIED = "supplied-crs"
 
 
 @click.group()
 def content() -> None:
-    """Check the knowledge in cards/."""
+    """Check, show and compare the knowledge in cards/."""
 
 
 @content.command()
-@click.argument("folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
-def check(folder: Path | None) -> None:
-    """Check a cards/ folder (the installed one by default) and report every fault at once."""
-    loaded = load(folder)
-    codes = sum(len(value_set.codes) for value_set in loaded.value_sets.values())
+@click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
+def check(path: Path | None) -> None:
+    """Check a cards/ folder or one protocol file, and report every fault at once.
+
+    Without PATH the installed cards/ are checked. The exit status is 2 when there is a fault.
+    """
+    loaded = load(path) if path is None or path.is_dir() else _of_file(path)
+    codes = sum(len(meaning.codes) for codes in loaded.value_sets.values() for meaning in codes.meanings)
     click.echo(
         f"content is sound: {loaded.protocol.title} {loaded.protocol.version}, {loaded.scale.title}, "
         f"{len(loaded.protocol.orders)} orders, {codes} codes, {len(loaded.sentences)} sentences, "
         f"hash {loaded.hash[:8]}"
     )
+
+
+@content.command()
+@click.argument("protocol", required=False)
+def show(protocol: str | None) -> None:
+    """Print a protocol as it holds: grade by grade, then repeats, limits, monitoring and grading.
+
+    PROTOCOL is an id, a protocol file or a cards/ folder; without it, the one that CRS_CDS_PROTOCOL names.
+    """
+    shown = _named(protocol)
+    console = Console(highlight=False)
+    console.print(_headline(shown), style="bold")
+    base = _base(shown)
+    if base is not None:
+        console.print(f"\nWhat {shown.protocol.id} changes in {base.protocol.id}", style="bold")
+        _print_changes(console, changes(statements(base), statements(shown)))
+        console.print("\nWhat holds", style="bold")
+    said = [item for item in statements(shown) if item.section not in TEXTS]
+    for section, found in groupby(said, key=lambda item: item.section):
+        console.print(f"\n{section}", style="bold")
+        _print_statements(console, found)
+
+
+@content.command()
+@click.argument("old")
+@click.argument("new")
+def diff(old: str, new: str) -> None:
+    """Print what NEW changes in OLD: grade by grade, then the rest.
+
+    Each is an id, a protocol file or a cards/ folder.
+    """
+    before, after = _named(old), _named(new)
+    console = Console(highlight=False)
+    console.print(f"{_headline(before)}\n→ {_headline(after)}", style="bold")
+    _print_changes(console, changes(statements(before), statements(after)))
+
+
+@content.command()
+@click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
+def schema(folder: Path | None) -> None:
+    """Write the JSON Schemas of the content files to FOLDER; without it, to schema/ of the installed cards/."""
+    target = folder or data_folder("cards") / "schema"
+    target.mkdir(parents=True, exist_ok=True)
+    for name, made in schemas().items():
+        text = json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+        (target / f"{name}.schema.json").write_text(text, encoding="utf-8")
+
+
+def _named(what: str | None) -> Content:
+    """The content of a protocol's id, a protocol file or a cards/ folder, within what the settings say."""
+    settings = read_settings()
+    if what is None:
+        return load(settings.content, settings.protocol)
+    if Path(what).is_dir():
+        return load(Path(what), settings.protocol)
+    return _of_file(Path(what)) if what.endswith(".toml") else load(settings.content, what)
+
+
+def _of_file(path: Path) -> Content:
+    """The content of a protocol file: with the cards/ folder that it lies in, else with that of the settings."""
+    around = path.resolve().parent.parent
+    return load(around if (around / "scales").is_dir() else read_settings().content, str(path))
+
+
+def _base(shown: Content) -> Content | None:
+    """What a site's protocol is based on."""
+    return load(shown.folder, shown.plan.protocol.base.table["id"]) if shown.plan.site is not None else None
+
+
+def _headline(shown: Content) -> str:
+    protocol = shown.protocol
+    return f"{protocol.title} ({protocol.id} {protocol.version}, hash {shown.hash[:8]}), grading {shown.scale.title}"
+
+
+def _print_statements(console: Console, said: Iterable[Statement]) -> None:
+    for item in said:
+        _print(console, 2, item.key, item.words)
+        source = " ".join([item.meaning] * bool(item.meaning) + [f"[{item.reference}]"] * bool(item.reference))
+        if source:
+            _print(console, 6, "", source, "dim")
+
+
+def _print_changes(console: Console, found: Iterable[Change]) -> None:
+    for section, group in groupby(found, key=lambda change: change.either.section):
+        console.print(f"\n{section}", style="bold")
+        for change in group:
+            _print(console, 2, change.either.key, change.either.meaning)
+            for sign, item, style in (("-", change.old, "red"), ("→" if change.old else "+", change.new, "green")):
+                if item is not None:
+                    source = f" [{item.reference}]" if item.reference else ""
+                    _print(console, 4, sign, item.words + source, style)
+
+
+def _print(console: Console, indent: int, key: str, words: str, style: str = "") -> None:
+    text = Text.assemble((key, "cyan"), "  " if key and words else "", (words, style))
+    console.print(Padding(text, (0, 0, 0, indent), expand=False))

@@ -22,7 +22,7 @@ SHORT_HELP = {
     "grade": "Grade the patient of a FHIR Bundle.",
     "fire": "Fire a hook at a service as an EHR would, and show the cards.",
     "explain": "Explain the answer to a hook request, step by step.",
-    "content": "Check the knowledge in cards/.",
+    "content": "Check, show and compare the knowledge in cards/.",
 }
 
 

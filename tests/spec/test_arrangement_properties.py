@@ -1,17 +1,22 @@
 """How the record is arranged changes nothing: order, duplicates, and when all of it happened (T61)."""
 
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cds_service.crs.advice import Advice, advise
 from cds_service.crs.assessment import Assessment
+from cds_service.crs.grading import assess
 from cds_service.crs.timeline import Timeline
+from tests.bedside import content
+from tests.spec.courses import courses
 from tests.spec.patients import (
     KINDS,
     NOW,
+    SCALE,
     assessed,
     born,
     therapy,
@@ -53,3 +58,30 @@ def test_moving_all_times_and_now_by_minutes_changes_nothing_after_antibodies(ti
     ours, theirs = assessed(timeline), assessed(moved(timeline, by), NOW + by)
     assert essence(theirs)[:3] == essence(ours)[:3]
     assert essence(theirs)[-1] == essence(ours)[-1]
+
+
+def advised(timeline: Timeline, now: datetime = NOW) -> tuple[Assessment, Advice]:
+    assessment = assess(timeline, SCALE, now)
+    return assessment, advise(timeline, assessment, SCALE, content().protocol)
+
+
+@stable
+@given(courses(), st.integers(1, 3))
+def test_t_61_exact_duplicates_and_their_order_change_nothing_in_the_advice(timeline: Timeline, every: int) -> None:
+    """Each kind is sorted by time: what is charted at one time may come in any order, and twice."""
+    kinds = [item.name for item in fields(timeline) if item.name not in ("birth_date", "gaps", "unused")]
+    mixed = {}
+    for kind in kinds:
+        backwards = [*reversed(getattr(timeline, kind))]
+        mixed[kind] = in_order((*backwards[::every], *backwards))
+    (ours, our_advice), (theirs, their_advice) = advised(timeline), advised(replace(timeline, **mixed))
+    assert (essence(theirs), their_advice) == (essence(ours), our_advice)
+
+
+@stable
+@given(courses(), st.integers(-30, 300))
+def test_moving_all_times_and_now_by_whole_days_changes_nothing_but_the_times(timeline: Timeline, days: int) -> None:
+    """The birth date stays: these patients had their birthday 40 days ago, and no other falls among the days."""
+    by = timedelta(days=days)
+    later = replace(moved(timeline, by), birth_date=timeline.birth_date)
+    assert advised(later, NOW + by) == moved(advised(timeline), by)

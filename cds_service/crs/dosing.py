@@ -37,14 +37,17 @@ class Dose:
 
 
 def usable_weight(timeline: Timeline, protocol: Protocol, now: datetime) -> UsableWeight | NoWeight:
-    """The weight for dosing at `now`, or why there is none (N-03, DQ-12, clinical 4.4)."""
+    """The weight for dosing at `now`, or why there is none (N-03, DQ-12, clinical 4.4).
+
+    Of several at one time, too close to contradict each other, the lowest: the order of the record must not decide.
+    """
     charted = [weight for weight in timeline.weights if weight.time <= now]
     usable = [weight for weight in charted if weight.how in DOSING_WEIGHTS]
     if not usable:
         if "weights" in timeline.gaps:
             return NoWeight(f"body weight could not be read ({timeline.gaps['weights'].reason})")
         return NoWeight(f"the weight is only {charted[-1].how}" if charted else "no weight is charted")
-    latest = usable[-1]
+    latest = max(usable, key=lambda weight: (weight.time, -weight.kilograms))
     age = now - latest.time
     if age > protocol.weight_limit:
         return NoWeight(f"the last weight is {span(age)} old, the limit is {span(protocol.weight_limit)}")

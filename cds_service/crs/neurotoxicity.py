@@ -54,8 +54,8 @@ def neurotoxicity_of(timeline: Timeline, assessment: Assessment, protocol: Proto
     facts = [fact for fact in timeline.diagnoses if since <= fact.time <= now]
     coded = [fact for fact in facts if fact.kind == "icans"]
     findings = [fact for fact in facts if fact.kind == "icans-suspected"]
-    current = _score(timeline, now - protocol.scores, now)
-    score = _score(timeline, since, now)
+    current = _score(timeline, protocol, now - protocol.scores, now)
+    score = _score(timeline, protocol, since, now)
     is_current = score is not None and score.time >= now - protocol.scores
     if coded:
         return Neurotoxicity(icans=Icans.PRESENT, reason=coded[-1], score=current)
@@ -68,10 +68,11 @@ def neurotoxicity_of(timeline: Timeline, assessment: Assessment, protocol: Proto
     return Neurotoxicity(icans=Icans.NOT_RECORDED, score=current)
 
 
-def _score(timeline: Timeline, since: datetime, now: datetime) -> Score | None:
+def _score(timeline: Timeline, protocol: Protocol, since: datetime, now: datetime) -> Score | None:
+    """The last score; of several at one time one that is abnormal (T61)."""
     scores = [score for score in timeline.scores if score.instrument in INSTRUMENTS]
     recent = [score for score in scores if since <= score.time <= now]
-    return recent[-1] if recent else None
+    return max(recent, key=lambda score: (score.time, abnormal(score, protocol)), default=None)
 
 
 def abnormal(score: Score, protocol: Protocol) -> bool:

@@ -55,7 +55,7 @@ def regimens_of(
     now = assessment.as_of
     given = [drug for drug in timeline.drugs if drug.group == CORTICOSTEROID and drug.time <= now]
     recent = [drug for drug in given if drug.last_true(now) >= now - protocol.steroid_active]
-    waiting = [order for order in timeline.orders if order.group == CORTICOSTEROID]
+    waiting = list(dict.fromkeys(order for order in timeline.orders if order.group == CORTICOSTEROID))
     if not recent:
         return None, tuple(map(_ordered, waiting))
     first = _first_dose(given, recent[-1], protocol.steroid_active)

@@ -46,7 +46,7 @@ class Sign:
     infusions: tuple[str, ...] = ()
 
 
-SIGNS: Mapping[int, Sequence[Sign]] = {
+SIGNS: Mapping[int, tuple[Sign, ...]] = {
     0: (Sign(),),
     1: (Sign(), Sign(infusions=("dobutamine",))),
     2: (
@@ -74,8 +74,8 @@ THERAPIES = {
 
 
 def mostly(usual: st.SearchStrategy[T], *rare: st.SearchStrategy[T]) -> st.SearchStrategy[T]:
-    """The usual in three of four draws, more or less: what is drawn first is also what a failure shrinks to."""
-    return st.integers(0, 3).flatmap(lambda number: usual if number < 3 else st.one_of(*rare))
+    """The usual in four of five draws, more or less: what is drawn first is also what a failure shrinks to."""
+    return st.integers(0, 4).flatmap(lambda number: usual if number < 4 else st.one_of(*rare))
 
 
 grades = st.sampled_from((2, 3, 4, 2, 3, 4, 1))
@@ -83,36 +83,53 @@ doses_at = st.sampled_from((0.0, 5.0, 7.99, 8.0, 8.01, 20.0, 71.9, 72.0, 73.0, 7
 
 
 @st.composite
-def stories(draw: st.DrawFn) -> tuple[Phases, Sequence[float]]:
-    """The phases of the course, and how many hours ago tocilizumab was given."""
-    grade, start = draw(grades), draw(st.sampled_from((80, 100, 200)))
-    match draw(st.sampled_from(("first", "change", "repeat", "change", "limit", "prophylaxis", "again", "any"))):
-        case "first":
-            return [(draw(st.sampled_from((20, 1, 3, 76, 100))), grade)], []
-        case "repeat":
-            return [(start, grade)], [draw(st.sampled_from((72.0, 73.0, 77.0, 71.99)))]
-        case "change":
-            dose, since = draw(st.sampled_from((8.0, 20.0, 72.0, 77.0, 5.0, 7.99))), draw(st.sampled_from((4, 2, 60)))
-            return [(start, grade), (since, draw(st.sampled_from((4, 1, 3, 2, 0))))], [dose]
-        case "limit":
-            return [(200, grade)], [150.0, draw(doses_at.filter(lambda hours: hours < 150))]
-        case "prophylaxis":
-            return [(start, grade)], [start + draw(st.sampled_from((1.0, 30.0)))]
-        case "again":
-            return [(300, 2), (230, 0), (20, grade)], draw(st.sampled_from(([290.0], [290.0, 280.0, 270.0, 260.0])))
-    since = draw(st.lists(st.sampled_from((1, 3, 9, 30, 76, 150, 400)), min_size=1, max_size=3, unique=True))
-    phases = [(at, draw(st.integers(0, 4))) for at in sorted(since, reverse=True)]
-    return phases, draw(st.lists(doses_at | st.floats(0, 800), max_size=5, unique=True))
-
-
-@st.composite
 def steroids(draw: st.DrawFn) -> Sequence[Drug]:
     """A course of a corticosteroid every six hours, ended or going on."""
-    agent = draw(st.sampled_from(("dexamethasone", "dexamethasone", "dexamethasone", "methylprednisolone")))
-    mg = draw(st.sampled_from(("10", "20", "10", "20", "4", "1000", None)))
+    agent, mg = draw(
+        st.sampled_from((("dexamethasone", "10"), ("dexamethasone", "20")))
+        | st.tuples(
+            st.sampled_from(("dexamethasone", "methylprednisolone")), st.sampled_from(("4", "16", "1000", None))
+        )
+    )
     last = draw(st.sampled_from((1.0, 3.0, 23.9, 24.0, 24.1, 49.0)))
     found = [given(agent, last + 6 * number, mg) for number in range(draw(st.sampled_from((1, 4, 12))))]
     return [replace(found[0], until=FOREVER), *found[1:]] if draw(st.integers(0, 5)) == 5 else found
+
+
+STORIES = ("first", "better", "worse", "repeat", "steroid", "limit", "prophylaxis", "again", "any")
+
+
+@st.composite
+def stories(draw: st.DrawFn, story: str) -> tuple[Phases, Sequence[float], Sequence[Drug]]:
+    """The phases of the course, how many hours ago tocilizumab was given, and the corticosteroids."""
+    grade, start = draw(grades), draw(st.sampled_from((80, 100, 200)))
+    none: Sequence[Drug] = []
+    other = mostly(st.just(none), steroids(), steroids())
+    match story:
+        case "first":
+            return [(draw(st.sampled_from((20, 1, 3, 76, 100))), grade)], [], draw(other)
+        case "repeat":
+            return [(start, grade)], [draw(st.sampled_from((72.0, 73.0, 77.0, 71.99)))], draw(other)
+        case "better" | "worse":
+            dose, since = draw(st.sampled_from((8.0, 20.0, 72.0, 77.0, 5.0, 7.99))), draw(st.sampled_from((4, 4.1, 2)))
+            before, now = (max(3, grade), draw(st.integers(1, 3))) if story == "better" else (grade, min(4, grade + 1))
+            return [(start, before), (since, now)], [dose], draw(other)
+        case "steroid":
+            before, now = draw(st.sampled_from(((4, 4), (2, 3), (3, 3), (3, 4), (3, 2))))
+            usual = [given("dexamethasone", 3 + 6 * number, "20" if before == 4 else "10") for number in range(8)]
+            running = draw(mostly(st.just(usual), st.just(usual[:1]), steroids()))
+            return [(start, before), (2, now)], draw(st.lists(doses_at, max_size=1)), running
+        case "limit":
+            doses = [150.0, draw(doses_at.filter(lambda hours: hours < 150))]
+            return [(200, grade)], doses, draw(other)
+        case "prophylaxis":
+            return [(start, grade)], [start + draw(st.sampled_from((1.0, 30.0)))], draw(other)
+        case "again":
+            doses = draw(st.sampled_from(([290.0], [290.0, 280.0, 270.0, 260.0])))
+            return [(300, 2), (230, 0), (20, grade)], doses, draw(other)
+    times = draw(st.lists(st.sampled_from((1, 3, 9, 30, 76, 150, 400)), min_size=1, max_size=3, unique=True))
+    phases = [(at, draw(st.integers(0, 4))) for at in sorted(times, reverse=True)]
+    return phases, draw(st.lists(doses_at | st.floats(0, 800), max_size=5, unique=True)), draw(other)
 
 
 @st.composite
@@ -157,16 +174,19 @@ allergies = mostly(
     st.just([]),
     st.lists(st.builds(allergy, st.sampled_from(("tocilizumab", "dexamethasone", "methylprednisolone"))), max_size=2),
 )
-orders: st.SearchStrategy[Sequence[DrugOrder]] = mostly(
-    st.just([]),
-    st.builds(
-        lambda drug, at: [ordered(drug[0], at, drug[1])],
-        st.sampled_from(
-            (("tocilizumab", "il6-blocker"), ("dexamethasone", "corticosteroid"), ("cefepime", "antibiotic"))
-        ),
-        hours,
-    ),
-)
+ORDERED = {
+    "tocilizumab": "il6-blocker",
+    "dexamethasone": "corticosteroid",
+    "methylprednisolone": "corticosteroid",
+    "cefepime": "antibiotic",
+}
+
+
+def an_order(agent: str) -> st.SearchStrategy[DrugOrder]:
+    return st.builds(ordered, st.just(agent), hours, st.just(ORDERED[agent]))
+
+
+orders = mostly(st.just([]), st.lists(st.sampled_from(sorted(ORDERED)).flatmap(an_order), min_size=1, max_size=2))
 OTHERS = {
     "acetaminophen": "antipyretic",
     "cefepime": "antibiotic",
@@ -207,9 +227,9 @@ unreadable = mostly(
 
 
 @st.composite
-def courses(draw: st.DrawFn, *, complete: bool = False) -> Timeline:
+def courses(draw: st.DrawFn, story: str = "", *, complete: bool = False) -> Timeline:
     """A patient under treatment; `complete` without gaps and without records that cannot be read."""
-    phases, dosed = draw(stories())
+    phases, dosed, steroid = draw(stories(story or draw(st.sampled_from(STORIES))))
     birth_date, weights = draw(bodies())
     drugs = [given("tocilizumab", at, "640", name=draw(st.sampled_from(("Actemra", "Tyenne")))) for at in dosed]
     product = draw(mostly(st.just("axicabtagene ciloleucel"), st.sampled_from(sorted(THERAPIES))))
@@ -226,7 +246,7 @@ def courses(draw: st.DrawFn, *, complete: bool = False) -> Timeline:
                 until=FOREVER if product == "blinatumomab" else None,
             )
         ],
-        "drugs": [*drugs, *draw(mostly(st.just([]), steroids(), steroids())), *draw(others)],
+        "drugs": [*drugs, *steroid, *draw(others)],
         "orders": draw(orders),
         "weights": weights,
         "cultures": draw(cultures),
@@ -247,7 +267,7 @@ def _watched(draw: st.DrawFn, phases: Phases, dosed: Sequence[float], cooled: fl
     found: dict[str, list[Any]] = {name: [] for name in KINDS[:5]}
     ends = [*(since for since, _ in phases[1:]), -1.0]
     for (since, grade), end in zip(phases, ends, strict=True):
-        sign = draw(st.sampled_from(SIGNS[grade]))
+        sign = draw(st.sampled_from(SIGNS[grade][:1] * 3 + SIGNS[grade]))
         regular = {float(at) for at in (0, 1, 3, *range(8, 400, 11), *dosed) if end < at < since}
         for at in sorted({float(since), *regular}):
             charted = {"time": ago(at), "reference": f"Observation/{at}"}

@@ -21,6 +21,7 @@ from cds_service.crs.treatment import Draft
 FactT = TypeVar("FactT", bound=Fact)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 CORTICOSTEROIDS = {"dexamethasone", "methylprednisolone"}
+STEROID_DOSES = {("dexamethasone", 10), ("dexamethasone", 20), ("methylprednisolone", 1000)}
 OFFERED = {"tocilizumab", "blood-culture", *CORTICOSTEROIDS}
 
 
@@ -236,21 +237,36 @@ def one_steroid_for_an_adult(case: Case) -> Iterator[str]:
 
 
 def steroids_by_grade(case: Case) -> Iterator[str]:
-    """S-MGT-2e, 3a, 4a and N-11: the higher dose needs what makes a grade 4."""
-    for draft in case.of("dexamethasone"):
-        several = len(_running(case) - {"vasopressin"}) > 1
-        highest = several or _oxygen(case) & {"bilevel", "ventilator"}
-        if draft.dose is None or draft.dose.mg not in (10, 20):
-            yield f"{draft.dose} of dexamethasone"
-        elif draft.dose.mg == 20 and not highest:
+    """S-MGT-2e, 3a, 3c, 4a, 4c, N-11: 20 mg of dexamethasone need a grade 4, or a grade 3 that had 10 mg."""
+    several = len(_running(case) - {"vasopressin"}) > 1
+    highest = several or bool(_oxygen(case) & {"bilevel", "ventilator"})
+    for draft in case.of(*CORTICOSTEROIDS):
+        mg = draft.dose.mg if draft.dose else None
+        before = draft.replaces.dose_mg or Decimal(0) if draft.replaces else Decimal(0)
+        if (draft.order.agent, mg) not in STEROID_DOSES:
+            yield f"{mg} mg of {draft.order.agent}"
+        if mg == 20 and not highest and (case.assessment.grade != 3 or before < 10):
             yield "N-11: 20 mg of dexamethasone below grade 4"
+        if mg == 1000 and (not highest or before < 20):
+            yield "methylprednisolone before 20 mg of dexamethasone at grade 4"
 
 
 def no_second_steroid(case: Case) -> Iterator[str]:
-    """N-10."""
-    ordered = any(order.agent in CORTICOSTEROIDS for order in case.charted.orders)
-    if case.of(*CORTICOSTEROIDS) and (ordered or any(case.steroids())):
-        yield "N-10: a second regimen beside the one charted"
+    """N-10: a draft beside what is given or ordered replaces just that, and is for somebody to choose."""
+    given = sorted(case.steroids(), key=lambda drug: drug.time)
+    ordered = [order for order in case.charted.orders if order.agent in CORTICOSTEROIDS]
+    for draft in case.of(*CORTICOSTEROIDS):
+        if draft.replaces is None:
+            if given or ordered:
+                yield "N-10: a second regimen beside the one charted"
+            continue
+        charted = given[-1] if given else ordered[-1] if ordered else None
+        if charted is None or (draft.replaces.agent, draft.replaces.dose_mg) != (charted.agent, charted.dose_mg):
+            yield f"N-10: it replaces {draft.replaces.words}, which is not the one charted last"
+        if any(order.agent != draft.replaces.agent for order in ordered):
+            yield "N-10: it replaces one of two that are charted"
+        if draft.recommended:
+            yield "N-10: a replacement that is selected before anybody has stopped the present one"
 
 
 def infection_first(case: Case) -> Iterator[str]:

@@ -119,6 +119,13 @@ def test_a_steroid_that_is_ordered_leaves_no_second_regimen() -> None:
     assert bedside.values(Say.STEROID_RUNNING)["given"] is False
 
 
+def test_t61_an_order_charted_twice_is_one_order() -> None:
+    order = ordered("dexamethasone", 30, "corticosteroid")
+    once, twice = (Bedside(phases=[(20, 3)], orders=[order] * times) for times in (1, 2))
+    assert twice.advice == once.advice
+    assert Say.STEROID_TWO not in twice.says
+
+
 def test_a_steroid_given_long_ago_does_not_stand_in_the_way() -> None:
     assert steroids(Bedside(phases=[(20, 3)], drugs=[given("dexamethasone", 25)])) == {"dexamethasone-10": True}
 

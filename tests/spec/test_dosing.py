@@ -122,6 +122,13 @@ def test_the_latest_weight_counts() -> None:
     assert found.weight.kilograms == 72
 
 
+@pytest.mark.parametrize("order", [("70", "75"), ("75", "70")])
+def test_t61_of_two_weights_at_one_time_the_lower_counts_whatever_their_order(order: tuple[str, str]) -> None:
+    found = usable(*(weight(kilograms, 1) for kilograms in order))
+    assert isinstance(found, UsableWeight)
+    assert found.weight.kilograms == 70
+
+
 def test_a_weight_of_the_future_is_not_looked_at() -> None:
     assert usable(weight("70", -1)) == NoWeight("no weight is charted")
 

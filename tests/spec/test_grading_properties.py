@@ -1,7 +1,9 @@
 """What holds for the grade of every patient, whatever is charted."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ from tests.spec.patients import (
     saturation,
     temperature,
 )
-from tests.spec.timelines import facts, stable, timelines, with_facts
+from tests.spec.timelines import facts, stable, timelines, whens, with_facts
 
 
 @stable
@@ -119,3 +121,41 @@ def test_t_58_facts_of_the_future_change_nothing(
         later = replace(later, until=max(ahead, fact.until))
     assert assessed(with_facts(timeline, later)) == assessed(timeline)
     assert assessed(with_facts(timeline, replace(timeline.therapies[0], time=ahead))) == assessed(timeline)
+
+
+def worsened(timeline: Timeline, kind: str, name: str, change: Callable[[Decimal], Decimal]) -> Timeline:
+    """The timeline with one number of every fact of a kind changed, where it is charted."""
+    charted = [(fact, getattr(fact, name)) for fact in getattr(timeline, kind)]
+    return replace(
+        timeline,
+        **{kind: tuple(fact if was is None else replace(fact, **{name: change(was)}) for fact, was in charted)},
+    )
+
+
+@stable
+@given(timelines(), st.sampled_from((1, 5, 30)))
+def test_a_lower_pressure_never_lowers_the_grade(timeline: Timeline, by: int) -> None:
+    lower = worsened(timeline, "pressures", "systolic", lambda was: was - by)
+    assert (assessed(lower).grade or 0) >= (assessed(timeline).grade or 0)
+
+
+@stable
+@given(timelines(), st.sampled_from((Decimal("0.1"), Decimal(1), Decimal(3))))
+def test_a_higher_fever_never_lowers_the_grade(timeline: Timeline, by: Decimal) -> None:
+    """Only fevers are raised: where a normal temperature is charted, a fever would be another course."""
+    higher = worsened(timeline, "temperatures", "celsius", lambda was: was + by if was >= SCALE.fever else was)
+    assert (assessed(higher).grade or 0) >= (assessed(timeline).grade or 0)
+
+
+@stable
+@given(timelines(), st.sampled_from((Decimal("0.1"), Decimal(4), Decimal(40))))
+def test_more_flow_through_the_same_devices_never_lowers_the_grade(timeline: Timeline, by: Decimal) -> None:
+    more = worsened(timeline, "oxygen", "flow", lambda was: was + by if was else was)
+    assert (assessed(more).grade or 0) >= (assessed(timeline).grade or 0)
+
+
+@stable
+@given(timelines(), st.sampled_from(("norepinephrine", "epinephrine", "vasopressin", "dobutamine")), whens)
+def test_a_further_drug_that_runs_never_lowers_the_grade(timeline: Timeline, agent: str, since: str) -> None:
+    more = with_facts(timeline, infusion(agent, since))
+    assert (assessed(more).grade or 0) >= (assessed(timeline).grade or 0)

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cds_service.crs.assessment import Status
 from cds_service.crs.timeline import Gap, Timeline
+from tests.spec.courses import courses
 from tests.spec.patients import (
     KINDS,
     ago,
@@ -16,6 +17,7 @@ from tests.spec.patients import (
     pressure,
     temperature,
 )
+from tests.spec.test_never_properties import case
 from tests.spec.timelines import stable, timelines
 
 STATED = ("temperatures", "pressures", "oxygen", "vasoactives", "drugs")
@@ -48,3 +50,19 @@ def never_silently_lower(timeline: Timeline, damaged: Timeline, kind: str) -> No
         assert any(damaged.gaps[kind].reason in words for words in after.missing)
         if kind in STATED:
             assert after.status in (Status.PROVISIONAL, Status.INDETERMINATE)
+
+
+BESIDE = ("drugs", "orders", "allergies", "cultures", "scores", "diagnoses", "weights", "labs")
+"""What advice looks at beside the criteria of the grade."""
+
+
+@settings(stable, max_examples=250)
+@given(courses(complete=True), st.sampled_from(BESIDE))
+def test_n_14_what_cannot_be_had_never_adds_a_draft_that_is_recommended(timeline: Timeline, kind: str) -> None:
+    """A draft that only appears because an allergy, an order or a result was not read must say what to check."""
+    damaged = replace(timeline, **{kind: ()}, gaps={kind: Gap("the EHR did not answer")})
+    before, after = case(timeline), case(damaged)
+    if after.assessment.grade != before.assessment.grade:
+        return
+    known = {draft.order.id for draft in before.drafts}
+    assert [draft.order.id for draft in after.drafts if draft.recommended and draft.order.id not in known] == []

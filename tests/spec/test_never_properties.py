@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cds_service.crs.advice import advise
 from cds_service.crs.grading import assess
@@ -16,7 +17,7 @@ from cds_service.crs.protocol import Protocol, Step, WeightBand
 from cds_service.crs.timeline import Gap, Timeline
 from tests.bedside import NOW, Bedside, ago, allergy, born, content, culture, ordered, score, tocilizumab, weight
 from tests.bedside import given as given_drug
-from tests.spec.courses import courses
+from tests.spec.courses import STORIES, courses
 from tests.spec.forbidden import Case, forbidden
 from tests.spec.timelines import stable
 
@@ -29,7 +30,7 @@ def case(timeline: Timeline, protocol: Protocol = SHIPPED) -> Case:
     return Case(timeline, assessment, advise(timeline, assessment, content().scale, protocol))
 
 
-@settings(stable, max_examples=600)
+@settings(stable, max_examples=400)
 @given(courses())
 def test_n_01_to_n_27_no_course_produces_an_order_that_is_forbidden(timeline: Timeline) -> None:
     assert forbidden(case(timeline)) == []
@@ -44,6 +45,7 @@ DECISIONS = (
     *("tocilizumab-no-weight", "tocilizumab-ordered", "tocilizumab-too-early", "tocilizumab-wait"),
     *("tocilizumab-deteriorated", "tocilizumab-improved", "tocilizumab-infection", "tocilizumab-icans-repeat"),
     *("tocilizumab-limit", "tocilizumab-label-limit", "tocilizumab-icans", "status-confirm"),
+    *("dexamethasone-20-taper drafted", "methylprednisolone drafted", "steroid-replaces", "steroid-two"),
     *("steroid", "steroid-refractory", "steroid-with-second-dose", "steroid-child", "steroid-running"),
 )
 
@@ -59,10 +61,11 @@ def reached(found: Case) -> set[str]:
 def test_the_courses_tried_come_to_every_decision() -> None:
     counts: Counter[str] = Counter()
 
-    @settings(stable, max_examples=500)
-    @given(courses())
-    def collect(timeline: Timeline) -> None:
-        counts.update(reached(case(timeline)))
+    @settings(stable, max_examples=100)
+    @given(st.tuples(*map(courses, STORIES)))
+    def collect(patients: tuple[Timeline, ...]) -> None:
+        for timeline in patients:
+            counts.update(reached(case(timeline)))
 
     collect()
     assert [name for name in DECISIONS if not counts[name]] == []

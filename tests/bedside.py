@@ -152,6 +152,25 @@ def dexamethasone(mg: str, *hours: float) -> tuple[Drug, ...]:
     return tuple(given("dexamethasone", at, mg) for at in hours)
 
 
+def cards_of(assessment: Assessment, advice: Advice) -> list[dict[str, Any]]:
+    """The cards as JSON, as patient-view answers."""
+    call = HookCall.model_validate(
+        {
+            "hook": "patient-view",
+            "hookInstance": "bedside",
+            "context": {"userId": "Practitioner/p", "patientId": "bedside"},
+        }
+    )
+    desk = Desk(
+        call=call,
+        service_id="crs-patient-view",
+        knowledge=knowledge(),
+        assessment=assessment,
+        clock=Clock(NOW, UTC),
+    )
+    return cards(desk, advice)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bedside:
     """An adult of 50 years and 80 kg, three days after CAR-T cells, ICE score normal, unless said otherwise.
@@ -279,21 +298,7 @@ class Bedside:
     @cached_property
     def cards(self) -> list[dict[str, Any]]:
         """The cards as JSON."""
-        call = HookCall.model_validate(
-            {
-                "hook": "patient-view",
-                "hookInstance": "bedside",
-                "context": {"userId": "Practitioner/p", "patientId": "bedside"},
-            }
-        )
-        desk = Desk(
-            call=call,
-            service_id="crs-patient-view",
-            knowledge=knowledge(),
-            assessment=self.assessment,
-            clock=Clock(NOW, UTC),
-        )
-        return cards(desk, self.advice)
+        return cards_of(self.assessment, self.advice)
 
     @cached_property
     def words(self) -> str:

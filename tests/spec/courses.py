@@ -110,10 +110,13 @@ def stories(draw: st.DrawFn, story: str) -> tuple[Phases, Sequence[float], Seque
             return [(draw(st.sampled_from((20, 1, 3, 76, 100))), grade)], [], draw(other)
         case "repeat":
             return [(start, grade)], [draw(st.sampled_from((72.0, 73.0, 77.0, 71.99)))], draw(other)
-        case "better" | "worse":
+        case "better":
+            before, dose = draw(st.sampled_from((3, 4))), draw(st.sampled_from((8.0, 20.0, 72.0, 77.0)))
+            now = draw(mostly(st.just(before - 1), st.integers(0, 1)))
+            return [(start, before), (draw(st.sampled_from((4, 4.1))), now)], [dose], draw(other)
+        case "worse":
             dose, since = draw(st.sampled_from((8.0, 20.0, 72.0, 77.0, 5.0, 7.99))), draw(st.sampled_from((4, 4.1, 2)))
-            before, now = (max(3, grade), draw(st.integers(1, 3))) if story == "better" else (grade, min(4, grade + 1))
-            return [(start, before), (since, now)], [dose], draw(other)
+            return [(start, grade), (since, min(4, grade + 1))], [dose], draw(other)
         case "steroid":
             before, now = draw(st.sampled_from(((4, 4), (2, 3), (3, 3), (3, 4), (3, 2))))
             usual = [given("dexamethasone", 3 + 6 * number, "20" if before == 4 else "10") for number in range(8)]

@@ -1,7 +1,7 @@
 """No course whatever produces an order that N-01 to N-27 forbid; and the courses tried come to every decision."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -13,15 +13,18 @@ from hypothesis import strategies as st
 
 from cds_service.crs.advice import advise
 from cds_service.crs.grading import assess
-from cds_service.crs.protocol import Protocol, Step, WeightBand
+from cds_service.crs.protocol import Protocol, Stage, Step, WeightBand
 from cds_service.crs.timeline import Gap, Timeline
+from cds_service.crs.treatment import Draft
 from tests.bedside import NOW, Bedside, ago, allergy, born, content, culture, ordered, score, tocilizumab, weight
 from tests.bedside import given as given_drug
+from tests.spec.cases import Case
 from tests.spec.courses import STORIES, courses
-from tests.spec.forbidden import Case, forbidden
+from tests.spec.forbidden import forbidden
 from tests.spec.timelines import stable
 
 SHIPPED = content().protocol
+Change = Callable[[tuple[Draft, ...]], tuple[Draft, ...]]
 
 
 def case(timeline: Timeline, protocol: Protocol = SHIPPED) -> Case:
@@ -121,6 +124,9 @@ CARELESS: Mapping[str, tuple[dict[str, Any], Bedside]] = {
     ),
     "N-10: a second regimen": ({"steroid_active": NEVER}, severe(drugs=[given_drug("dexamethasone", 23.9)])),
     "N-11": (step(3, "tocilizumab", "dexamethasone-20"), severe()),
+    "methylprednisolone before": (step(4, "tocilizumab", "methylprednisolone"), Bedside(phases=[(20, 4)])),
+    "10 mg of dexamethasone at": (step(4, "tocilizumab", "dexamethasone-10"), Bedside(phases=[(20, 4)])),
+    "40 mg of dexamethasone": (of("dexamethasone-10", stages=(Stage(mg=Decimal(40)),)), severe()),
     "N-15: no cultures": ({"cultures": EVER}, Bedside(cultures=[culture("drawn", 24.1)])),
     "N-15: no antibiotics": ({"antibiotics": EVER}, Bedside(drugs=[given_drug("cefepime", 12.1)])),
     "N-20": (of("dexamethasone-10", agent="anakinra"), severe()),
@@ -134,11 +140,15 @@ def test_the_rules_notice_a_protocol_without_the_limit(said: str) -> None:
     assert any(said in words for words in forbidden(case(bedside.timeline, replace(SHIPPED, **changes))))
 
 
+WEAK = severe(drugs=[given_drug("dexamethasone", 3, "4")])
+"""Less than the protocol gives at this grade: its dose replaces the present one."""
 OVERLOOKED: Mapping[str, tuple[Bedside, dict[str, Any]]] = {
     "N-01: doses given are not all known": (Bedside(), {"gaps": {"drugs": Gap("late", ago(719))}}),
     "N-01: one is ordered": (Bedside(), {"orders": (ordered("tocilizumab", 1, "il6-blocker"),)}),
     "N-10: what was given": (severe(), {"gaps": {"drugs": Gap("late", ago(23))}}),
     "N-10: a second regimen": (severe(), {"orders": (ordered("dexamethasone", 1, "corticosteroid"),)}),
+    "N-10: it replaces dexamethasone 4 mg": (WEAK, {"drugs": (given_drug("methylprednisolone", 3, "60"),)}),
+    "N-10: it replaces one of two": (WEAK, {"orders": (ordered("methylprednisolone", 1, "corticosteroid"),)}),
     "N-17: allergic": (Bedside(), {"allergies": (allergy("tocilizumab"),)}),
     "N-17: allergic to it": (severe(), {"allergies": (allergy("dexamethasone"),)}),
     "although no fever": (Bedside(), {"temperatures": ()}),
@@ -165,9 +175,26 @@ def test_the_rules_notice_drafts_that_do_not_fit_the_grade(grade: int | None, sa
     assert said in forbidden(replace(advised, assessment=replace(advised.assessment, grade=grade)))
 
 
-def test_n_10_the_rules_notice_two_corticosteroids() -> None:
-    advised = case(severe().timeline)
-    assert advised.advice.treatment is not None
-    drafts = advised.advice.treatment.drafts * 2
-    twice = replace(advised.advice, treatment=replace(advised.advice.treatment, drafts=drafts))
-    assert "N-10: two corticosteroids" in forbidden(replace(advised, advice=twice))
+@pytest.mark.parametrize(
+    ("bedside", "change", "said"),
+    [
+        (severe(), lambda drafts: drafts * 2, "N-10: two corticosteroids"),
+        (
+            WEAK,
+            lambda drafts: tuple(replace(draft, recommended=True) for draft in drafts),
+            "N-10: a replacement that is selected before anybody has stopped the present one",
+        ),
+        (
+            WEAK,
+            lambda drafts: tuple(replace(draft, replaces=None) for draft in drafts),
+            "N-10: a second regimen beside the one charted",
+        ),
+    ],
+)
+def test_n_10_the_rules_notice_a_second_corticosteroid(bedside: Bedside, change: Change, said: str) -> None:
+    advised = case(bedside.timeline)
+    treatment = advised.advice.treatment
+    assert treatment is not None
+    assert forbidden(advised) == []
+    changed = replace(advised.advice, treatment=replace(treatment, drafts=change(treatment.drafts)))
+    assert said in forbidden(replace(advised, advice=changed))

@@ -147,7 +147,8 @@ def bodies(draw: st.DrawFn) -> tuple[date | None, Sequence[BodyWeight]]:
     )
     usual = st.just([weight(kilograms)])
     several = st.builds(weight, st.sampled_from((kilograms, "80", "70", "176")), DAYS, HOW)
-    charted = draw(mostly(usual, st.lists(several, max_size=3)))
+    older = st.builds(lambda days: [weight(kilograms, days)], DAYS)
+    charted = draw(mostly(usual, older, st.lists(several, max_size=3)))
     return born(years) if years is not None else None, charted
 
 
@@ -186,10 +187,10 @@ ORDERED = {
 
 
 def an_order(agent: str) -> st.SearchStrategy[DrugOrder]:
-    return st.builds(ordered, st.just(agent), hours, st.just(ORDERED[agent]))
+    return st.builds(ordered, st.just(agent), st.just(0.5) | hours, st.just(ORDERED[agent]))
 
 
-orders = mostly(st.just([]), st.lists(st.sampled_from(sorted(ORDERED)).flatmap(an_order), min_size=1, max_size=2))
+orders = mostly(st.just([]), st.lists(st.sampled_from(sorted(ORDERED)).flatmap(an_order), min_size=1, max_size=3))
 OTHERS = {
     "acetaminophen": "antipyretic",
     "cefepime": "antibiotic",

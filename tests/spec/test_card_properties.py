@@ -35,7 +35,7 @@ def doses(order: Json) -> Iterator[tuple[str, Decimal]]:
             yield order["medicationCodeableConcept"]["text"], Decimal(str(dose["doseQuantity"]["value"]))
 
 
-@settings(stable, max_examples=120)
+@settings(stable, max_examples=100)
 @given(courses())
 def test_n_19_every_order_of_any_course_is_a_draft_by_vein_at_a_dose_of_the_protocol(timeline: Timeline) -> None:
     found = case(timeline)
@@ -50,7 +50,7 @@ def test_n_19_every_order_of_any_course_is_a_draft_by_vein_at_a_dose_of_the_prot
             assert drug != "tocilizumab" or mg <= 800
 
 
-@settings(stable, max_examples=120)
+@settings(stable, max_examples=100)
 @given(courses())
 def test_n_20_to_n_27_no_card_of_any_course_says_what_it_must_not(timeline: Timeline) -> None:
     found = case(timeline)

@@ -100,7 +100,7 @@ noise = st.lists(
 )
 
 
-@settings(stable, max_examples=400)
+@settings(stable, max_examples=300)
 @given(
     st.sampled_from(list(decisions.FEVER)),
     st.sampled_from(list(decisions.PRESSURE)),

@@ -56,7 +56,7 @@ BESIDE = ("drugs", "orders", "allergies", "cultures", "scores", "diagnoses", "we
 """What advice looks at beside the criteria of the grade."""
 
 
-@settings(stable, max_examples=250)
+@settings(stable, max_examples=150)
 @given(courses(complete=True), st.sampled_from(BESIDE))
 def test_n_14_what_cannot_be_had_never_adds_a_draft_that_is_recommended(timeline: Timeline, kind: str) -> None:
     """A draft that only appears because an allergy, an order or a result was not read must say what to check."""

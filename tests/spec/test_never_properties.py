@@ -33,7 +33,7 @@ def case(timeline: Timeline, protocol: Protocol = SHIPPED) -> Case:
     return Case(timeline, assessment, advise(timeline, assessment, content().scale, protocol))
 
 
-@settings(stable, max_examples=400)
+@settings(stable, max_examples=300)
 @given(courses())
 def test_n_01_to_n_27_no_course_produces_an_order_that_is_forbidden(timeline: Timeline) -> None:
     assert forbidden(case(timeline)) == []

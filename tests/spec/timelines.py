@@ -30,7 +30,7 @@ from tests.spec.patients import (
     therapy,
 )
 
-stable = settings(derandomize=True, database=None, max_examples=150, deadline=None)
+stable = settings(derandomize=True, database=None, max_examples=120, deadline=None)
 
 PRESSORS = ("norepinephrine", "epinephrine", "vasopressin", "dobutamine", "ephedrine")
 DEVICES = ("", "", "room-air", "nasal-cannula", "simple-mask", "high-flow-nasal-cannula", "blow-by", "cpap", "bilevel")

@@ -50,7 +50,8 @@ def regimens_of(
 ) -> tuple[Regimen | None, tuple[Regimen, ...]]:
     """The corticosteroid that is running, by its latest dose, and those that are ordered.
 
-    An order of the same drug from before the last dose, at no other dose, is the order that is being given.
+    An order of the same drug from before the last dose, at no other dose, is the order that is being given. Of doses
+    at one time the highest counts, before all one that is not charted: it must not look as if less were given (T61).
     """
     now = assessment.as_of
     given = [drug for drug in timeline.drugs if drug.group == CORTICOSTEROID and drug.time <= now]
@@ -58,9 +59,9 @@ def regimens_of(
     waiting = list(dict.fromkeys(order for order in timeline.orders if order.group == CORTICOSTEROID))
     if not recent:
         return None, tuple(map(_ordered, waiting))
-    first = _first_dose(given, recent[-1], protocol.steroid_active)
+    last = max(recent, key=lambda drug: (drug.time, drug.dose_mg is None, drug.dose_mg or 0))
+    first = _first_dose(given, last, protocol.steroid_active)
     response, grade_then = response_since(timeline, assessment, scale, first)
-    last = recent[-1]
     behind = [order for order in waiting if _is_being_given(order, last)]
     running = Regimen(
         agent=last.agent,

@@ -126,6 +126,13 @@ def test_t61_an_order_charted_twice_is_one_order() -> None:
     assert Say.STEROID_TWO not in twice.says
 
 
+@pytest.mark.parametrize("charted", [("10", "20"), ("20", "10"), ("10", None), (None, "10")])
+def test_t61_of_two_doses_at_one_time_the_higher_or_unknown_one_counts(charted: tuple[str | None, ...]) -> None:
+    bedside = Bedside(phases=[(20, 4)], drugs=[given("dexamethasone", 3, mg) for mg in charted])
+    assert steroids(bedside) == {}
+    assert Say.STEROID_RUNNING in bedside.says
+
+
 def test_a_steroid_given_long_ago_does_not_stand_in_the_way() -> None:
     assert steroids(Bedside(phases=[(20, 3)], drugs=[given("dexamethasone", 25)])) == {"dexamethasone-10": True}
 

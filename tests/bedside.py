@@ -137,7 +137,7 @@ def lab(
     return LabResult(
         time=ago(hours),
         reference=f"Observation/{test}-{hours}",
-        test=test,
+        test=f"{test}-panel" if test in content().protocol.laboratory.members else test,
         item=item or test,
         name=test,
         value=Decimal(value) if value else None,

@@ -116,6 +116,7 @@ class LaboratoryTable(Strict):
     """Laboratory results that speak against tocilizumab."""
 
     daily: list[str] = Field(description="Tests of the baseline that are due again each day")
+    members: dict[str, list[str]] = Field(description="Tests that together stand for a panel of the baseline, by panel")
     window: Time = Field(description="An older result says little")
     below: dict[str, CellsPerMicrolitre] = Field(description="Warn below this number of cells, by test")
     times_upper_limit: dict[str, Ratio] = Field(description="Warn from this multiple of the upper limit on, by test")
@@ -246,5 +247,6 @@ def _laboratory(table: LaboratoryTable) -> LaboratoryLimits:
         below={test: figure.value for test, figure in table.below.items()},
         times_upper_limit={test: figure.value for test, figure in table.times_upper_limit.items()},
         upper_limits={test: figure.value for test, figure in table.upper_limits.items()},
+        members={panel: frozenset(tests) for panel, tests in table.members.items()},
         window=table.window.duration(),
     )

@@ -35,8 +35,11 @@ def missing_labs(patient: Patient) -> tuple[Line, ...]:
 
 
 def _done(patient: Patient, since: datetime) -> set[str]:
-    labs = patient.timeline.labs
-    return {lab.item for lab in labs if since <= lab.time <= patient.assessment.as_of}
+    """Items of the baseline with a result; a panel is done by itself, or by all members that stand for it."""
+    labs = [lab for lab in patient.timeline.labs if since <= lab.time <= patient.assessment.as_of]
+    tests, members = {lab.test for lab in labs}, patient.protocol.laboratory.members
+    incomplete = {item for item, parts in members.items() if not (f"{item}-panel" in tests or parts <= tests)}
+    return {lab.item for lab in labs} - incomplete
 
 
 def laboratory_warnings(patient: Patient) -> Treatment:

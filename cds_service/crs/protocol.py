@@ -129,12 +129,14 @@ class Step:
 class LaboratoryLimits:
     """Limits from which a result speaks against tocilizumab (S-PIT-MON-2): cells per µL, multiples of the upper limit.
 
-    `upper_limits` in U/L are the hospital's own, by test, for reports that state none.
+    `upper_limits` in U/L are the hospital's own, by test, for reports that state none. `members` are the tests that
+    together stand for a panel of the baseline.
     """
 
     below: Mapping[str, Decimal]
     times_upper_limit: Mapping[str, Decimal]
     upper_limits: Mapping[str, Decimal]
+    members: Mapping[str, frozenset[str]]
     window: timedelta
 
 

@@ -228,10 +228,39 @@ def test_dq35_the_status_decides_whether_a_result_is_used(status: str, flags: li
 
 # --- the baseline -----------------------------------------------------------------------------------------------------
 
+BASELINE = chart_content().protocol.baseline_labs
+MEANINGS = chart_content().value_sets["laboratory"].meanings
 
-@pytest.mark.parametrize("meaning", chart_content().value_sets["laboratory"].meanings, ids=lambda meaning: meaning.id)
+
+def missing(*codes: str) -> str:
+    """The baseline that is asked for when tests of these codes are charted."""
+    done = read(*(lab(code) for code in codes)).labs
+    return str(next(line.values["tests"] for line in Bedside(labs=done).lines if line.say == "baseline-labs"))
+
+
+@pytest.mark.parametrize(
+    "meaning",
+    [item for item in MEANINGS if item.group not in ("cbc", "cmp") or item.id.endswith("-panel")],
+    ids=lambda meaning: meaning.id,
+)
 def test_s_lab_1_every_test_counts_for_its_item_of_the_baseline(meaning: Any) -> None:
-    names = chart_content().protocol.baseline_labs
-    done = read(lab(meaning.codes[0].code)).labs
-    missing = next(line.values["tests"] for line in Bedside(labs=done).lines if line.say == "baseline-labs")
-    assert missing == ", ".join(name for item, name in names.items() if item != meaning.group)
+    assert missing(meaning.codes[0].code) == ", ".join(BASELINE[item] for item in BASELINE if item != meaning.group)
+
+
+@pytest.mark.parametrize(
+    ("codes", "still_asked"),
+    [
+        ([PLATELETS], "metabolic panel"),
+        ([NEUTROPHILS], "CBC, metabolic panel"),
+        ([ALT, "2160-0"], "CBC"),
+        ([ALT], "CBC, metabolic panel"),
+        (["2160-0"], "CBC, metabolic panel"),
+        (["1975-2", AST], "CBC, metabolic panel"),
+        ([PLATELETS, ALT, "2160-0"], ""),
+    ],
+)
+def test_s_lab_1_a_panel_is_done_by_its_members_only_when_those_that_stand_for_it_are_there(
+    codes: list[str], still_asked: str
+) -> None:
+    asked = missing(*codes).split(", ")
+    assert ", ".join(name for name in asked if name in ("CBC", "metabolic panel")) == still_asked

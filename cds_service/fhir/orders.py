@@ -3,9 +3,10 @@
 Ingredient coding and text, dose in mg; routes as text, because no route code was read in a public source.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from fhir.resources.R4B.medicationrequest import MedicationRequest
@@ -38,10 +39,12 @@ def draft(
     intent: str,
     reason: str,
     replaces: Regimen | None = None,
+    systems: Mapping[str, str] = MappingProxyType({}),
 ) -> Json:
     """The draft as JSON. `mg` is None exactly for an order that is not a medication.
 
-    `replaces` is a regimen to stop: said in a note, and as the prior prescription where its order is known.
+    `replaces` is a regimen to stop: said in a note, and as the prior prescription where its order is known. `systems`
+    are the names by which a client knows code systems.
     """
     resource: Json = {
         "status": "draft",
@@ -54,7 +57,13 @@ def draft(
     if user.startswith(REQUESTERS):
         resource["requester"] = {"reference": user}
     concept = {
-        "coding": [{"system": order.code.system, "code": order.code.code, "display": order.code.display}],
+        "coding": [
+            {
+                "system": systems.get(order.code.system, order.code.system),
+                "code": order.code.code,
+                "display": order.code.display,
+            }
+        ],
         "text": order.text,
     }
     if mg is None:

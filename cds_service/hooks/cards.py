@@ -44,6 +44,7 @@ class Desk:
         content = self.knowledge.content
         known = content.knowledge
         return {
+            "tables": self.knowledge.profile.tables,
             "scale": content.scale.title,
             "protocol": f"{content.protocol.title} {content.protocol.version} ({known['version'].rpartition('+')[2]})",
             "offset": self.clock.offset,
@@ -148,7 +149,18 @@ def _order_card(desk: Desk, topic: str, summary: str, offered: Treatment, severi
     made = card(desk, topic, summary, detail, severity)
     if offered.drafts:
         made["suggestions"] = [suggestion(desk, topic, draft) for draft in offered.drafts]
-        made["selectionBehavior"] = "any"
+    return selectable(desk, made)
+
+
+def selectable(desk: Desk, made: Card) -> Card:
+    """A card with suggestions says how many can be taken; where it is one, one is recommended at most (cds-resp-1)."""
+    if "suggestions" not in made:
+        return made
+    behavior = desk.knowledge.profile.selection
+    if behavior == "at-most-one":
+        for offered in [item for item in made["suggestions"] if "isRecommended" in item][1:]:
+            del offered["isRecommended"]
+    made["selectionBehavior"] = behavior
     return made
 
 
@@ -164,6 +176,7 @@ def suggestion(desk: Desk, topic: str, draft: Draft) -> dict[str, Any]:
         encounter_id=desk.call.context.encounterId,
         user=desk.call.context.userId,
         intent=desk.knowledge.profile.intent,
+        systems=desk.knowledge.profile.systems,
         reason=f"Cytokine release syndrome, {desk.knowledge.content.scale.title} grade {desk.assessment.grade}",
     )
     offered: dict[str, Any] = {
@@ -210,6 +223,7 @@ def _exposure_words(exposure: Exposure | None) -> str:
 def card(desk: Desk, topic: str, summary: str, detail: str, severity: str, *, about: str = "") -> Card:
     """A card. Some EHRs remember an override by the topic: it names the grade, so a higher one is shown again (7.2)."""
     grade = desk.assessment.grade or ""
+    reasons = [dict(reason) for reason in desk.knowledge.content.override_reasons]
     return {
         "uuid": uuid_for(desk, topic, *([about] if about else [])),
         "summary": within(summary),
@@ -220,7 +234,7 @@ def card(desk: Desk, topic: str, summary: str, detail: str, severity: str, *, ab
             **({"url": desk.knowledge.about_url} if desk.knowledge.about_url else {}),
             "topic": {"system": TOPICS, "code": f"CRS{topic}{grade}", "display": f"CRS {topic} {grade}".strip()},
         },
-        "overrideReasons": [dict(reason) for reason in desk.knowledge.content.override_reasons],
+        **({"overrideReasons": reasons} if desk.knowledge.profile.override_reasons else {}),
     }
 
 

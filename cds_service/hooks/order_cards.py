@@ -10,7 +10,7 @@ from cds_service.crs.sentences import Line
 from cds_service.crs.treatment import Draft
 from cds_service.fhir import orders
 from cds_service.fhir.elements import Json
-from cds_service.hooks.cards import Card, Desk, card, suggestion, uuid_for
+from cds_service.hooks.cards import Card, Desk, card, selectable, suggestion, uuid_for
 from cds_service.hooks.summaries import offer
 
 INDICATORS = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "critical"}
@@ -44,8 +44,8 @@ def _card(desk: Desk, review: Review, draft: Json) -> Card:
     if review.correction is not None:
         suggestions.insert(0, _correction(desk, topic, review.correction, review, draft))
     if suggestions:
-        made |= {"suggestions": suggestions, "selectionBehavior": "any"}
-    return made
+        made["suggestions"] = suggestions
+    return selectable(desk, made)
 
 
 def _with(line: Line, *, full: bool) -> Line:

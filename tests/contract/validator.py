@@ -51,10 +51,14 @@ def response_faults(
     encounter_id: str | None = None,
     draft_ids: Collection[str] = (),
     intent: str = "proposal",
+    selection: str = "any",
 ) -> list[Fault]:
-    """Judge a 200 answer to a hook call; `draft_ids` are the `Type/id` of the call's draft orders."""
+    """Judge a 200 answer to a hook call; `draft_ids` are the `Type/id` of the call's draft orders.
+
+    `selection` is the selectionBehavior that the client takes.
+    """
     out = _Faults()
-    _response(out, body, _Call(patient_id, encounter_id, frozenset(draft_ids), intent))
+    _response(out, body, _Call(patient_id, encounter_id, frozenset(draft_ids), intent, selection))
     return list(out)
 
 
@@ -83,10 +87,18 @@ def check(
     encounter_id: str | None = None,
     draft_ids: Collection[str] = (),
     intent: str = "proposal",
+    selection: str = "any",
     hook: str = "patient-view",
 ) -> None:
     """Raise AssertionError with every fault of a 200 answer to a hook call, its assessment included."""
-    faults = response_faults(body, patient_id=patient_id, encounter_id=encounter_id, draft_ids=draft_ids, intent=intent)
+    faults = response_faults(
+        body,
+        patient_id=patient_id,
+        encounter_id=encounter_id,
+        draft_ids=draft_ids,
+        intent=intent,
+        selection=selection,
+    )
     _raise(faults + assessment_faults(body, hook=hook))
 
 
@@ -473,6 +485,7 @@ class _Call:
     encounter_id: str | None
     draft_ids: frozenset[str]
     intent: str
+    selection: str
 
 
 def _response(out: _Faults, body: Any, call: _Call) -> None:
@@ -502,7 +515,7 @@ def _card(out: _Faults, card: dict[str, Any], path: str, call: _Call, uuids: set
         out.add("C-3", _at(path, "detail"), f"the Markdown holds: {token}")
     out.one_of(card, "indicator", path, "C-4", {"info", "warning", "critical"})
     _source(out, card, path)
-    _selection(out, card, path)
+    _selection(out, card, path, call)
     for where, suggestion in out.objects(card, "suggestions", path, "C-6"):
         _suggestion(out, suggestion, where, call, uuids, detail)
     for where, reason in out.objects(card, "overrideReasons", path, "C-8"):
@@ -535,14 +548,14 @@ def _coding(out: _Faults, coding: dict[str, Any], path: str, rule: str, required
         out.text(coding, name, path, rule)
 
 
-def _selection(out: _Faults, card: dict[str, Any], path: str) -> None:
+def _selection(out: _Faults, card: dict[str, Any], path: str, call: _Call) -> None:
     suggestions, behavior = card.get("suggestions"), card.get("selectionBehavior")
     if suggestions and "selectionBehavior" not in card:
         out.add("cds-resp-6", path, "has suggestions and no selectionBehavior")
     if not suggestions and "selectionBehavior" in card:
         out.add("C-7", _at(path, "selectionBehavior"), "stands without suggestions")
-    elif not _is_empty(behavior) and behavior != "any":
-        out.add("C-7", _at(path, "selectionBehavior"), f"is {behavior!r}; every client takes `any`, some no other")
+    elif not _is_empty(behavior) and behavior != call.selection:
+        out.add("C-7", _at(path, "selectionBehavior"), f"is {behavior!r}; this client takes `{call.selection}`")
     if behavior == "at-most-one" and isinstance(suggestions, list):
         recommended = [s for s in suggestions if isinstance(s, dict) and s.get("isRecommended") is True]
         if len(recommended) > 1:

@@ -148,7 +148,7 @@ PROTOCOL = "protocols/supplied.toml"
             id="unused sentence",
         ),
         pytest.param(
-            replace("text/grade.md.j2", "{% for", "{% four"), "text/grade.md.j2:3: cannot be read", id="template syntax"
+            replace("text/grade.md.j2", "{% for", "{% four"), "text/grade.md.j2:4: cannot be read", id="template syntax"
         ),
         pytest.param(
             replace("text/sentences.toml", "{{ window }}", "{{ windows }}"),

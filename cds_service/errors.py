@@ -9,6 +9,7 @@ CdsError
 ├── BodyTooLarge            413 too-costly
 ├── UnsupportedMediaType    415 not-supported
 ├── Unavailable             503 transient   a part this service needs is down
+│   └── StoreUnavailable    503 transient   answers and feedback cannot be kept or read
 ├── FhirServerError         (the embedded FHIR server of demo and tests)
 │   ├── FhirBadRequest      400 invalid
 │   ├── FhirNotFound        404 not-found
@@ -90,6 +91,10 @@ class Unavailable(CdsError):
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     issue = "transient"
+
+
+class StoreUnavailable(Unavailable):
+    """The database of answers and feedback cannot be reached, or refuses."""
 
 
 class FhirServerError(CdsError):

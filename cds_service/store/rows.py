@@ -1,0 +1,77 @@
+"""Records as rows of the tables, and back."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, fields
+from datetime import UTC
+from hashlib import sha256
+from json import dumps
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from cds_service.store.records import AnswerRecord, CardRecord, FeedbackRecord, Outcome, Reason, Response
+
+Row = dict[str, Any]
+
+
+def answer_row(record: AnswerRecord) -> Row:
+    """The answer without its cards."""
+    row = _members(record)
+    del row["cards"]
+    return row | {"outcome": record.outcome.value, "assessment": anonymous(record.assessment)}
+
+
+def card_rows(record: AnswerRecord) -> Iterator[Row]:
+    """A row for each card of an answer, in their order."""
+    for position, card in enumerate(record.cards):
+        suggestions = [list(pair) for pair in card.suggestions]
+        yield _members(card) | {"answer": record.id, "position": position, "suggestions": suggestions}
+
+
+def feedback_row(record: FeedbackRecord) -> Row:
+    """The entry, with the digest of what the client sent."""
+    row = _members(record) | {
+        "outcome": record.outcome.value,
+        "at": record.at.astimezone(UTC),
+        "accepted": list(record.accepted),
+        "reasons": [asdict(reason) for reason in record.reasons],
+    }
+    sent = {name: value for name, value in row.items() if name not in ("service", "received_at", "matched")}
+    return row | {"digest": sha256(dumps(sent, default=str, sort_keys=True).encode()).hexdigest()}
+
+
+def answer_record(row: RowMapping, cards: Iterable[RowMapping]) -> AnswerRecord:
+    """The answer of a row, with the cards of theirs."""
+    members = dict(row) | {"outcome": Outcome(row["outcome"])}
+    return AnswerRecord(**members, cards=tuple(map(_card_record, cards)))
+
+
+def _card_record(row: RowMapping) -> CardRecord:
+    members = {field.name: row[field.name] for field in fields(CardRecord)}
+    return CardRecord(**members | {"suggestions": tuple((uuid, order) for uuid, order in row["suggestions"])})
+
+
+def feedback_record(row: RowMapping) -> FeedbackRecord:
+    """The entry of a row."""
+    members = {field.name: row[field.name] for field in fields(FeedbackRecord)}
+    reasons = tuple(Reason(**reason) for reason in row["reasons"])
+    taken = {"outcome": Response(row["outcome"]), "accepted": tuple(row["accepted"]), "reasons": reasons}
+    return FeedbackRecord(**members | taken)
+
+
+def anonymous(assessment: Mapping[str, Any]) -> Row:
+    """What of an assessment is kept: codes, grades and times. References and words may hold text of the record."""
+    if not assessment:
+        return {}
+    kept = {name: assessment[name] for name in ("status", "grade", "asOf", "episode") if name in assessment}
+    kept["findings"] = [_finding(finding) for finding in assessment.get("findings", ())]
+    return kept | {name: len(assessment.get(name, ())) for name in ("missing", "unused")}
+
+
+def _finding(finding: Mapping[str, Any]) -> Row:
+    kept = {name: finding[name] for name in ("criterion", "state", "grade") if name in finding}
+    return kept | {"evidence": [{"time": item["time"]} for item in finding.get("evidence", ())]}
+
+
+def _members(record: AnswerRecord | CardRecord | FeedbackRecord) -> Row:
+    return {field.name: getattr(record, field.name) for field in fields(record)}

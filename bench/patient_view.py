@@ -11,9 +11,11 @@ import os
 import socket
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -27,6 +29,7 @@ from cds_service.web.app import create_app
 from cds_service.web.logs import configure_logs
 from cds_service.web.serve import Server
 from cds_service.web.settings import Settings
+from cds_service.web.state import prepare_state
 
 HOST = "127.0.0.1"
 REQUESTS = 400
@@ -43,8 +46,11 @@ def main() -> None:
         "eligible, grade 3, 500 Observations": _body(keys, 500, eligible=True),
         "not eligible, 100 Observations": _body(keys, 100, eligible=False),
     }
+    state = tempfile.TemporaryDirectory(prefix="crs-cds-bench-")
+    settings = Settings(auth="off", state_folder=Path(state.name), database_url=None)
+    prepare_state(settings, datetime.now(UTC))
     servers: dict[str, tuple[Callable[[], Flask], str]] = {
-        "this service": (lambda: create_app(Settings(auth="off"), knowledge), "/cds-services/crs-patient-view"),
+        "this service": (lambda: create_app(settings, knowledge), "/cds-services/crs-patient-view"),
         "bare Flask, orjson, scan": (_floor, "/"),
     }
     print(f"{'case':40} {'server':26} {'kB':>5} {'p50 ms':>8} {'p99 ms':>8} {'req/s':>7}")  # noqa: T201

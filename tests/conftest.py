@@ -1,8 +1,10 @@
 """What tests share: the servers, and the application in this process."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +15,21 @@ from cds_service.fhir.memory import Repository
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.web.app import create_app
 from cds_service.web.settings import Settings
+from cds_service.web.state import prepare_state
 from tests.answers import PATIENT
 from tests.server import NOW, Fhir, Service, fhir_server, prefetch, service_process, stories
 
 MakeApp = Callable[..., FlaskClient]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A state folder with an empty store, in place of the one of whoever runs the tests."""
+    folder = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("CRS_CDS_STATE_FOLDER", str(folder))
+        prepare_state(Settings(), NOW)
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -52,13 +65,15 @@ def service(story_server: Fhir, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture
-def make_app(knowledge: Knowledge) -> Iterator[MakeApp]:
-    """Makes applications in this process, at NOW; closes them at the end."""
+def make_app(knowledge: Knowledge, state: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeApp]:
+    """Makes applications in this process, at NOW, each with a store of its own; closes them at the end."""
     with ExitStack() as end:
 
         def make(clock: Any = lambda: NOW, **settings: Any) -> FlaskClient:
-            app = create_app(Settings(auth="off", **settings), knowledge, clock)
+            own = shutil.copytree(state, tmp_path_factory.mktemp("app"), dirs_exist_ok=True)
+            app = create_app(Settings(**{"auth": "off", "state_folder": own} | settings), knowledge, clock)
             end.callback(app.extensions["crs-cds"].close)
+            end.callback(app.extensions["crs-cds-memory"].close)
             return app.test_client()
 
         yield make

@@ -177,11 +177,18 @@ class Service:
 
 
 @contextmanager
-def service_process(log: Path, fhir_servers: str, now: datetime = NOW, **settings: str) -> Iterator[Service]:
-    """The production server in a process of its own, where it is always `now`; ended by its process id."""
-    base = f"http://{HOST}:{free_port()}"
-    environment = clean_environment(CRS_CDS_AUTH="off", CRS_CDS_FHIR_SERVERS=fhir_servers, **settings)
-    command = [sys.executable, "-W", "error", "-m", "tests.server", base.rpartition(":")[2], now.isoformat()]
+def service_process(
+    log: Path, fhir_servers: str, now: datetime = NOW, workers: int = 1, **settings: str
+) -> Iterator[Service]:
+    """The production server in a process of its own, where it is always `now`; ended by its process id.
+
+    Its state folder lies beside its log unless the settings name another.
+    """
+    port = free_port()
+    base = f"http://{HOST}:{port}"
+    own = {"CRS_CDS_AUTH": "off", "CRS_CDS_FHIR_SERVERS": fhir_servers, "CRS_CDS_STATE_FOLDER": f"{log}.state"}
+    environment = clean_environment(**own | settings)
+    command = [sys.executable, "-W", "error", "-m", "tests.server", str(port), now.isoformat(), str(workers)]
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
         try:
@@ -219,12 +226,14 @@ def _main() -> None:
     from cds_service.web.logs import configure_logs
     from cds_service.web.serve import Server
     from cds_service.web.settings import read_settings
+    from cds_service.web.state import prepare_state
 
     settings = read_settings()
     knowledge = knowledge_of(settings)
+    port, now, workers = int(sys.argv[1]), datetime.fromisoformat(sys.argv[2]), int(sys.argv[3])
+    prepare_state(settings, now)
     configure_logs()
-    port, now = int(sys.argv[1]), datetime.fromisoformat(sys.argv[2])
-    Server(lambda: create_app(settings, knowledge, lambda: now), HOST, port, 1).run()
+    Server(lambda: create_app(settings, knowledge, lambda: now), HOST, port, workers).run()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import multiprocessing
 import signal
 import socket
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +39,9 @@ def demo(once: bool, port: int) -> None:
     folder = data_folder("fhir_fixtures")
     stories = [load_story(folder, name) for name in story_names(folder)]
     port = _free_port(port)
-    server = multiprocessing.get_context("fork").Process(target=_serve, args=(folder, port), daemon=True)
+    state = tempfile.TemporaryDirectory(prefix="crs-cds-demo-")
+    arguments = (folder, port, Path(state.name))
+    server = multiprocessing.get_context("fork").Process(target=_serve, args=arguments, daemon=True)
     server.start()
     try:
         _await(f"http://{HOST}:{port}/readyz", server)
@@ -48,18 +51,22 @@ def demo(once: bool, port: int) -> None:
     finally:
         server.terminate()
         server.join(START_SECONDS)
+        state.cleanup()
     sys.exit(1 if wrong else 0)
 
 
-def _serve(folder: Path, port: int) -> None:
+def _serve(folder: Path, port: int, state: Path) -> None:
     """The child process: the production server with the service and, under /fhir, the embedded FHIR server."""
     from cds_service.web.app import create_app
     from cds_service.web.fhir_server import fhir_blueprint
     from cds_service.web.logs import configure_logs
     from cds_service.web.serve import Server
+    from cds_service.web.state import prepare_state
 
-    base = read_settings()
-    settings = Settings(**{**base.model_dump(), "auth": "off", "fhir_servers": (f"http://{HOST}:{port}/fhir",)})
+    base = read_settings().model_dump()
+    own = {"auth": "off", "fhir_servers": (f"http://{HOST}:{port}/fhir",), "state_folder": state, "database_url": None}
+    settings = Settings(**{**base, **own})
+    prepare_state(settings, datetime.now(UTC))
     knowledge = knowledge_of(settings)
     repository = Repository(lambda: datetime.now(UTC))
     for name in story_names(folder):

@@ -1,5 +1,6 @@
 """`crs-cds serve`."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -34,7 +35,9 @@ def serve(host: str, port: int, workers: int, config: Path | None) -> None:
     from cds_service.web.app import create_app
     from cds_service.web.logs import configure_logs
     from cds_service.web.serve import Server
+    from cds_service.web.state import prepare_state
 
+    prepare_state(settings, datetime.now(UTC))
     configure_logs()
     click.echo(f"CDS Hooks discovery: http://{host}:{port}/cds-services", err=True)
     Server(lambda: create_app(settings, knowledge), host, port, workers).run()

@@ -22,14 +22,19 @@ from cds_service.errors import (
 from cds_service.fhir.client import new_session
 from cds_service.fhir.strict_json import parse
 from cds_service.hooks.evaluate import Access
+from cds_service.hooks.feedback import take_feedback
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.services import discovery, service
+from cds_service.store.records import UNCHECKED_CLIENT
 from cds_service.web.about import HTML, JSON, POLICY, About
 from cds_service.web.cors import allow_browsers
 from cds_service.web.settings import Settings
+from cds_service.web.state import open_memory
 
 THREADS = 16
 """Requests that a worker answers at once. Each may ask for all needs in parallel without waiting for another's."""
+RETRY_SECONDS = "5"
+"""When a call that could not be answered may come again."""
 TOO_LARGE = "the body is larger than this service reads"
 
 log = structlog.get_logger()
@@ -48,6 +53,7 @@ def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now)
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = settings.maximum_body_bytes + 1  # a chunked body is cut there, not refused
     app.extensions["crs-cds"] = access = _access(settings, knowledge)
+    app.extensions["crs-cds-memory"] = memory = open_memory(settings)
     document = orjson.dumps(discovery(knowledge.needs))
     described = About.of(knowledge.content)
 
@@ -61,12 +67,19 @@ def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now)
         body = parse(_body(settings.maximum_body_bytes))
         return _answer(orjson.dumps(known.answer(body, known.id, knowledge, access, clock()).response))
 
+    @app.post("/cds-services/<service_id>/feedback")
+    def feedback(service_id: str) -> Response:
+        known = service(service_id)
+        body = parse(_body(settings.maximum_body_bytes))
+        return _answer(orjson.dumps(take_feedback(body, known.id, UNCHECKED_CLIENT, memory.store, clock())))
+
     @app.get("/healthz")
     def healthy() -> Response:
         return _answer(b'{"status":"ok"}')
 
     @app.get("/readyz")
     def ready() -> Response:
+        memory.store.ready()
         return _answer(orjson.dumps({"status": "ok", "protocol": knowledge.content.knowledge}))
 
     @app.get("/about")
@@ -100,7 +113,7 @@ def _body(maximum: int) -> bytes:
         raise UnsupportedMediaType("compressed bodies are not read: send the body without Content-Encoding")
     body = request.get_data(cache=False)
     if not body:
-        raise InvalidRequest("the body is empty: send a JSON object with hook, hookInstance and context")
+        raise InvalidRequest("the body is empty: send a JSON object")
     if len(body) > maximum:
         raise BodyTooLarge(TOO_LARGE)
     if len(body) < (request.content_length or 0):
@@ -150,6 +163,13 @@ def _where(error: Exception) -> str:
 
 
 def _error(error: CdsError) -> Response:
+    response = _described(error)
+    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = RETRY_SECONDS
+    return response
+
+
+def _described(error: CdsError) -> Response:
     if request.path == "/cds-services" or request.path.startswith("/cds-services/"):
         return _answer(orjson.dumps(operation_outcome(error)), error.status, "application/fhir+json")
     problem = {

@@ -17,6 +17,8 @@ ALLOWED = frozenset(
         "status",
         "cards",
         "needs",
+        "entries",
+        "matched",
         "reason",
         "where",
         "milliseconds",

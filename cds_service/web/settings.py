@@ -14,6 +14,8 @@ from cds_service.errors import InvalidSettings
 from cds_service.fhir.client import base_url
 
 PREFIX = "CRS_CDS_"
+SHORTEST_KEY = 32
+_DATABASE = re.compile(r"sqlite:///(?!:memory:)[^?]+|postgresql(\+psycopg)?://.+")
 _ORIGIN = re.compile(r"\*|https?://[a-z0-9.\-\[\]:]+")
 
 
@@ -44,14 +46,25 @@ class Settings(BaseSettings):
     maximum_body_bytes: int = Field(5_000_000, gt=0, description="Largest request body that is read")
 
     public_url: str | None = Field(None, description="URL by which clients know the service")
-    database_url: SecretStr | None = Field(None, description="Store of decisions and feedback; nothing uses it yet")
+    state_folder: Path = Field(
+        Path("~/.local/state/crs-cds"), validate_default=True, description="What the service keeps between two starts"
+    )
+    database_url: SecretStr | None = Field(None, description="Store of answers and feedback in place of a file")
+    pseudonym_key: SecretStr | None = Field(None, description="Key of the pseudonyms in place of one in the folder")
+    retention_days: int = Field(365, ge=1, le=36_500, description="How long answers and feedback are kept")
     trusted_clients: Any = Field(None, repr=False, description="Clients whose tokens are accepted; nothing uses it yet")
 
     @property
     def without_effect(self) -> tuple[str, ...]:
         """Settings that are set, belong to the service's contract, and that this version does not use."""
-        later = ("database_url", "trusted_clients")
+        later = ("trusted_clients",)
         return tuple(PREFIX + name.upper() for name in later if getattr(self, name) is not None)
+
+    @property
+    def store_url(self) -> str:
+        """Where answers and feedback are kept. May hold a password."""
+        given = self.database_url
+        return given.get_secret_value() if given is not None else f"sqlite:///{self.state_folder / 'crs-cds.db'}"
 
     @field_validator("fhir_servers", "cors_origins", mode="before")
     @classmethod
@@ -104,6 +117,28 @@ class Settings(BaseSettings):
     def _folder(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_dir():
             raise ValueError(f"there is no folder {value}")
+        return value
+
+    @field_validator("state_folder")
+    @classmethod
+    def _home(cls, value: Path) -> Path:
+        try:
+            return value.expanduser().absolute()
+        except RuntimeError as error:
+            raise ValueError(f"there is no home folder for {value}: name another folder") from error
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _DATABASE.fullmatch(value.get_secret_value()):
+            raise ValueError("write sqlite:////folder/file.db or postgresql://user:password@host/database")
+        return value
+
+    @field_validator("pseudonym_key")
+    @classmethod
+    def _long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_KEY:
+            raise ValueError(f"it needs at least {SHORTEST_KEY} characters: write what `openssl rand -hex 32` prints")
         return value
 
     @field_validator("timezone")

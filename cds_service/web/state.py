@@ -1,0 +1,39 @@
+"""The state of an installation: its folder, the database, the key of pseudonyms. Made before the service begins."""
+
+from datetime import datetime, timedelta
+
+from cds_service.errors import InvalidSettings
+from cds_service.store.memory import Memory
+from cds_service.store.pseudonyms import Pseudonyms, key_in
+from cds_service.store.schema import migrate
+from cds_service.store.store import Store
+from cds_service.web.settings import Settings
+
+
+def prepare_state(settings: Settings, now: datetime) -> None:
+    """Make what is missing, bring the tables up to date, and remove what is kept longer than the retention at `now`.
+
+    Raises InvalidSettings or StoreUnavailable. Once, before workers are forked.
+    """
+    try:
+        settings.state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidSettings(f"CRS_CDS_STATE_FOLDER {settings.state_folder}: {error.strerror}") from error
+    _key(settings)
+    migrate(settings.store_url)
+    store = Store.open(settings.store_url)
+    try:
+        store.purge(now - timedelta(days=settings.retention_days))
+    finally:
+        store.close()
+
+
+def open_memory(settings: Settings) -> Memory:
+    """The memory of a process, after `prepare_state`. Raises InvalidSettings when there is no key to read."""
+    return Memory(Store.open(settings.store_url), Pseudonyms(_key(settings)))
+
+
+def _key(settings: Settings) -> bytes:
+    if settings.pseudonym_key is not None:
+        return settings.pseudonym_key.get_secret_value().encode()
+    return key_in(settings.state_folder)

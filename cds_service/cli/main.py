@@ -15,6 +15,8 @@ COMMANDS = {
     "fire": "cds_service.cli.fire:fire",
     "explain": "cds_service.cli.explain:explain",
     "content": "cds_service.cli.content:content",
+    "report": "cds_service.cli.records:report",
+    "records": "cds_service.cli.records:records",
 }
 SHORT_HELP = {
     "serve": "Run the service with the production server.",
@@ -23,6 +25,8 @@ SHORT_HELP = {
     "fire": "Fire a hook at a service as an EHR would, and show the cards.",
     "explain": "Explain the answer to a hook request, step by step.",
     "content": "Check, show and compare the knowledge in cards/.",
+    "report": "Report answers, cards, feedback and response times.",
+    "records": "Export or purge what was answered and said.",
 }
 
 

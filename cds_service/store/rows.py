@@ -18,7 +18,7 @@ def answer_row(record: AnswerRecord) -> Row:
     """The answer without its cards."""
     row = _members(record)
     del row["cards"]
-    return row | {"outcome": record.outcome.value, "assessment": anonymous(record.assessment)}
+    return row | {"outcome": record.outcome.value, "assessment": dict(record.assessment)}
 
 
 def card_rows(record: AnswerRecord) -> Iterator[Row]:
@@ -60,7 +60,10 @@ def feedback_record(row: RowMapping) -> FeedbackRecord:
 
 
 def anonymous(assessment: Mapping[str, Any]) -> Row:
-    """What of an assessment is kept: codes, grades and times. References and words may hold text of the record."""
+    """What of an assessment is kept: codes, grades, times, and how many things are missing or not used.
+
+    References and words may hold ids and text of the record.
+    """
     if not assessment:
         return {}
     kept = {name: assessment[name] for name in ("status", "grade", "asOf", "episode") if name in assessment}

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from cds_service.store.engine import database, new_engine, reaching, sqlite_file, writing
 from cds_service.store.records import AnswerRecord, Counts, FeedbackRecord, Reaction, Response
-from cds_service.store.rows import answer_record, answer_row, card_rows, feedback_record, feedback_row
+from cds_service.store.rows import anonymous, answer_record, answer_row, card_rows, feedback_record, feedback_row
 from cds_service.store.tables import answers, cards, feedback
 
 BATCH = 500
@@ -45,7 +45,7 @@ class Store:
     def add_answer(self, record: AnswerRecord) -> None:
         """Keep an answer with its cards; it is durable on return."""
         with reaching(), writing(self._engine).begin() as connection:
-            connection.execute(answers.insert(), answer_row(record))
+            connection.execute(answers.insert(), answer_row(record) | {"assessment": anonymous(record.assessment)})
             if record.cards:
                 connection.execute(cards.insert(), list(card_rows(record)))
 

@@ -1,30 +1,13 @@
 """GET /about: where the knowledge comes from and what it is for, as JSON and as a page, both from one set of facts."""
 
-from base64 import b64encode
 from dataclasses import dataclass
-from hashlib import sha256
-from importlib.resources import files
 from typing import Any
 
 import orjson
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from cds_service import __version__
 from cds_service.content.load import Content
-
-JSON, HTML = "application/json", "text/html"
-STYLE = files("cds_service.web").joinpath("templates/about.css").read_text(encoding="utf-8")
-POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        f"style-src 'sha256-{b64encode(sha256(STYLE.encode()).digest()).decode()}'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
-"""The page may show its one style sheet, known by its hash, and do nothing else."""
+from cds_service.web.page import page
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +21,7 @@ class About:
     def of(cls, content: Content) -> "About":
         """The facts of checked content, written in both forms."""
         known = facts(content)
-        pages = Environment(
-            loader=PackageLoader("cds_service.web"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        style = Markup(STYLE)  # noqa: S704 - a file of this package, without a value in it
-        return cls(orjson.dumps(known), pages.get_template("about.html").render(known, style=style).encode())
+        return cls(orjson.dumps(known), page("about.html", known))
 
 
 def facts(content: Content) -> dict[str, Any]:

@@ -26,8 +26,10 @@ from cds_service.hooks.feedback import take_feedback
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.services import discovery, service
 from cds_service.store.records import UNCHECKED_CLIENT
-from cds_service.web.about import HTML, JSON, POLICY, About
+from cds_service.web.about import About
 from cds_service.web.cors import allow_browsers
+from cds_service.web.page import HTML, JSON, POLICY
+from cds_service.web.report import FORMATS, count, day, written
 from cds_service.web.settings import Settings
 from cds_service.web.state import open_memory
 
@@ -84,11 +86,16 @@ def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now)
 
     @app.get("/about")
     def about() -> Response:
-        as_page = request.accept_mimetypes.best_match((JSON, HTML), JSON) == HTML
-        response = _answer(described.page, mimetype=HTML) if as_page else _answer(described.document)
-        response.headers["Content-Security-Policy"] = POLICY
-        response.vary.add("Accept")
-        return response
+        kind = request.accept_mimetypes.best_match((JSON, HTML), JSON)
+        return _page(described.page if kind == HTML else described.document, kind)
+
+    @app.get("/report")
+    def report() -> Response:
+        kind = FORMATS.get(request.args.get("format", ""))
+        first, last = (day(name, request.args.get(name)) for name in ("from", "to"))
+        counted = count(memory.store, first, last, clock(), settings.zone)
+        kind = kind or request.accept_mimetypes.best_match(FORMATS.values(), HTML)
+        return _page(written(counted, kind), kind)
 
     _answer_errors(app)
     allow_browsers(app, settings.cors_origins)
@@ -125,6 +132,14 @@ def _answer(body: bytes, status: int = HTTPStatus.OK, mimetype: str = "applicati
     response = Response(body, status=status, mimetype=mimetype)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _page(body: bytes, mimetype: str) -> Response:
+    """What a browser may show, in the form it asked for."""
+    response = _answer(body, mimetype=mimetype)
+    response.headers["Content-Security-Policy"] = POLICY
+    response.vary.add("Accept")
     return response
 
 

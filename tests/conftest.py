@@ -13,10 +13,13 @@ from flask.testing import FlaskClient
 from cds_service.content.load import load
 from cds_service.fhir.memory import Repository
 from cds_service.hooks.knowledge import Knowledge
+from cds_service.store.schema import migrate
+from cds_service.store.store import Store
 from cds_service.web.app import create_app
 from cds_service.web.settings import Settings
 from cds_service.web.state import prepare_state
 from tests.answers import PATIENT
+from tests.postgres import database_in, running_postgres
 from tests.server import NOW, Fhir, Service, fhir_server, prefetch, service_process, stories
 
 MakeApp = Callable[..., FlaskClient]
@@ -30,6 +33,36 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         environment.setenv("CRS_CDS_STATE_FOLDER", str(folder))
         prepare_state(Settings(), NOW)
         yield folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A throw-away PostgreSQL: the URL of its databases, without a name."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    return database_in(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def database(new_database: str) -> str:
+    """The URL of a database with the tables of this version."""
+    migrate(new_database)
+    return new_database
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Store]:
+    """An empty store."""
+    opened = Store.open(database)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ from cds_service.store.records import UNCHECKED_CLIENT
 from cds_service.web.about import About
 from cds_service.web.cors import allow_browsers
 from cds_service.web.page import HTML, JSON, POLICY
-from cds_service.web.report import FORMATS, count, day, written
+from cds_service.web.report import FORMATS, count, day, form, written
 from cds_service.web.settings import Settings
 from cds_service.web.state import open_memory
 
@@ -91,10 +91,9 @@ def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now)
 
     @app.get("/report")
     def report() -> Response:
-        kind = FORMATS.get(request.args.get("format", ""))
         first, last = (day(name, request.args.get(name)) for name in ("from", "to"))
         counted = count(memory.store, first, last, clock(), settings.zone)
-        kind = kind or request.accept_mimetypes.best_match(FORMATS.values(), HTML)
+        kind = form(request.args.get("format")) or request.accept_mimetypes.best_match(FORMATS.values(), HTML)
         return _page(written(counted, kind), kind)
 
     _answer_errors(app)

@@ -42,7 +42,7 @@ def configure_logs(lowest: int = logging.INFO) -> None:
             only_allowed,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),  # one write a line: workers share it
         cache_logger_on_first_use=True,
     )
 

@@ -18,7 +18,6 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#7d858d", "#9a6fb0")
 """Told apart on a light and on a dark page, and by most people who see few colours."""
 SVG = "{http://www.w3.org/2000/svg}"
 _FONT_SIZE = re.compile(r"([\d.]+)px")
-_REFERENCE = re.compile(r"(url\(#|^#)")
 _one_at_a_time = Lock()
 """Settings of matplotlib are those of the process."""
 
@@ -49,7 +48,7 @@ def _answers(axes: "Axes", table: Table) -> None:
         axes.bar_label(bars, fmt=lambda value: f"{value:.0f}" if value else "", color=INK)
     axes.set_xticks(range(len(levels)), levels)
     axes.set_ylabel("answers")
-    axes.legend(frameon=False, labelcolor=INK)
+    _name_colours(axes)
 
 
 def _topics(axes: "Axes", table: Table) -> None:
@@ -61,7 +60,7 @@ def _topics(axes: "Axes", table: Table) -> None:
         axes.bar_label(bars, fmt=lambda value: f"{value:.0f}" if value else "", label_type="center", color=INK)
         start = [before + more for before, more in zip(start, widths, strict=True)]
     axes.set_xlabel("cards shown")
-    axes.legend(frameon=False, labelcolor=INK)
+    _name_colours(axes)
 
 
 def _days(axes: "Axes", table: Table) -> None:
@@ -71,6 +70,12 @@ def _days(axes: "Axes", table: Table) -> None:
     axes.set_xticks(range(0, len(days), step), days[::step])
     axes.set_ylabel("cards per patient")
     axes.set_xlabel("month and day")
+
+
+def _name_colours(axes: "Axes") -> None:
+    """A legend above the plot, where it hides nothing."""
+    axes.margins(y=0.12)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, borderaxespad=0)
 
 
 def _svg(draw: Callable[["Axes", Table], None], table: Table) -> str:
@@ -100,9 +105,7 @@ def _of_page(svg: str, table: Table) -> str:
         for child in [child for child in element if child.tag in (f"{SVG}style", f"{SVG}metadata")]:
             element.remove(child)
         for name, value in _attributes(element).items():
-            own = table.name + "-"
-            value = own + value if name == "id" else _REFERENCE.sub(rf"\g<1>{own}", value)
-            element.set(name, "currentColor" if value == INK else value)
+            element.set(name, _own(name, value, table.name))
     for name in ("width", "height"):
         del root.attrib[name]
     root.set("role", "img")
@@ -110,15 +113,24 @@ def _of_page(svg: str, table: Table) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
+def _own(name: str, value: str, prefix: str) -> str:
+    """A value with the ids in it made the plot's own, and the page's colour in place of INK."""
+    if name == "id":
+        return f"{prefix}-{value}"
+    if name == "href":
+        return value.replace("#", f"#{prefix}-", 1)
+    return "currentColor" if value == INK else value.replace("url(#", f"url(#{prefix}-")
+
+
 def _attributes(element: ElementTree.Element) -> dict[str, str]:
     """The attributes of an element, those within its style too; the family of fonts is that of the page."""
-    found = dict(element.attrib)
-    for declaration in element.attrib.pop("style", "").split(";"):
+    found = {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
+    for declaration in found.pop("style", "").split(";"):
         name, _, value = (part.strip() for part in declaration.partition(":"))
-        size = _FONT_SIZE.search(value) if name == "font" else None
+        size = _FONT_SIZE.search(value) if name in ("font", "font-size") else None
         if size is not None:
             found["font-size"] = size[1]
         elif name and not name.startswith("font"):
             found[name] = value
-    found.pop("style", None)
+    element.attrib.clear()
     return found

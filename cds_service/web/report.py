@@ -32,6 +32,13 @@ def day(name: str, value: str | None) -> date | None:
         raise InvalidRequest(f"{name}: write a day as 2026-11-22", expression=name) from error
 
 
+def form(name: str | None) -> str | None:
+    """The media type of a format that was asked for, None when none was. Raises InvalidRequest."""
+    if name and name not in FORMATS:
+        raise InvalidRequest(f"format: it is one of {', '.join(FORMATS)}", expression="format")
+    return FORMATS[name] if name else None
+
+
 def written(counted: Report, mimetype: str) -> bytes:
     """The report in one of the FORMATS."""
     if mimetype == JSON:

@@ -21,6 +21,7 @@ ROUTES = [
     "/cds-services/none",
     "/healthz",
     "/about",
+    "/report",
     "/nothing",
 ]
 
@@ -50,6 +51,7 @@ def test_x1_preflight_succeeds_everywhere_without_a_token_and_without_a_redirect
         ("GET", "/nothing", None, 404),
         ("GET", "/readyz", None, 200),
         ("GET", "/about", None, 200),
+        ("GET", "/report", None, 200),
         ("POST", "/about", {}, 405),
     ],
 )

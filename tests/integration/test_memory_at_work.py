@@ -56,13 +56,6 @@ def test_t83_twenty_clients_and_two_workers_lose_nothing_and_lock_nobody_out(new
     assert not [line for line in log.read_text().splitlines() if json.loads(line)["level"] == "error"]
 
 
-def test_two_workers_name_a_patient_the_same(tmp_path: Path) -> None:
-    with service_process(tmp_path / "log", "", workers=WORKERS) as service:
-        assert requests.get(f"{service.base}/readyz", timeout=20).status_code == 200
-    keys = list((tmp_path / "log.state").glob("*.key"))
-    assert len(keys) == 1
-
-
 def test_t11_no_id_name_birth_date_token_or_reference_stands_in_the_files_of_the_store(
     make_app: MakeApp, fhir: Fhir, tmp_path: Path
 ) -> None:

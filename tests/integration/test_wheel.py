@@ -73,6 +73,13 @@ def test_a_story_of_the_wheel_is_graded_by_the_wheel(site: Path, tmp_path: Path)
     assert "graded, grade 3" in graded.stdout
 
 
+def test_the_store_is_made_by_the_wheel(site: Path, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    made = f"from cds_service.store.schema import check, migrate; migrate({url!r}); check({url!r})"
+    ended = run(sys.executable, "-c", made, cwd=tmp_path, PYTHONPATH=str(site))
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_the_page_about_the_service_travels_with_the_wheel(site: Path, tmp_path: Path) -> None:
     made = "from cds_service.content.load import load; from cds_service.web.about import About; About.of(load())"
     ended = run(sys.executable, "-c", made, cwd=tmp_path, PYTHONPATH=f"{site}")

@@ -27,12 +27,14 @@ MakeApp = Callable[..., FlaskClient]
 
 @pytest.fixture(scope="session", autouse=True)
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A state folder with an empty store, in place of the one of whoever runs the tests."""
-    folder = tmp_path_factory.mktemp("state")
+    """A state folder with an empty store, to be copied; what runs without one of its own gets a copy too."""
+    empty = tmp_path_factory.mktemp("empty-state")
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("CRS_CDS_STATE_FOLDER", str(folder))
+        environment.setenv("CRS_CDS_STATE_FOLDER", str(empty))
         prepare_state(Settings(), NOW)
-        yield folder
+        shared = shutil.copytree(empty, tmp_path_factory.mktemp("state"), dirs_exist_ok=True)
+        environment.setenv("CRS_CDS_STATE_FOLDER", str(shared))
+        yield empty
 
 
 @pytest.fixture(scope="session")

@@ -97,6 +97,7 @@ class MonitoringTable(Strict):
     """What is looked at, and how often."""
 
     regrade: Time = Field(description="Grade again at least this often")
+    silence: Time = Field(description="A card that was answered is not repeated sooner while nothing changes")
     cultures: Time = Field(description="Cultures drawn within this time are not repeated")
     negative_cultures: Time = Field(description="A negative culture within this time excludes infection for a repeat")
     antibiotics: Time = Field(description="Antibiotics given within this time are active")
@@ -201,6 +202,7 @@ def protocol(file: ProtocolFile, orders: Mapping[str, Order]) -> Protocol:
         steroid_response=file.steroid.response.duration(),
         early_steroid_products=tuple(file.steroid.early_products),
         regrade=file.monitoring.regrade.duration(),
+        silence=file.monitoring.silence.duration(),
         cultures=file.monitoring.cultures.duration(),
         negative_cultures=file.monitoring.negative_cultures.duration(),
         antibiotics=file.monitoring.antibiotics.duration(),

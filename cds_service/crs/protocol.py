@@ -172,6 +172,7 @@ class Protocol:
     steroid_active: timedelta
     steroid_response: timedelta
     regrade: timedelta
+    silence: timedelta
     cultures: timedelta
     negative_cultures: timedelta
     antibiotics: timedelta

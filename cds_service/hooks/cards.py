@@ -222,7 +222,7 @@ def _exposure_words(exposure: Exposure | None) -> str:
 
 def card(desk: Desk, topic: str, summary: str, detail: str, severity: str, *, about: str = "") -> Card:
     """A card. Some EHRs remember an override by the topic: it names the grade, so a higher one is shown again (7.2)."""
-    grade = desk.assessment.grade or ""
+    grade = desk.assessment.grade or 0
     reasons = [dict(reason) for reason in desk.knowledge.content.override_reasons]
     return {
         "uuid": uuid_for(desk, topic, *([about] if about else [])),
@@ -232,10 +232,33 @@ def card(desk: Desk, topic: str, summary: str, detail: str, severity: str, *, ab
         "source": {
             "label": f"{desk.knowledge.content.scale.title} grading, {desk.knowledge.content.protocol.title}",
             **({"url": desk.knowledge.about_url} if desk.knowledge.about_url else {}),
-            "topic": {"system": TOPICS, "code": f"CRS{topic}{grade}", "display": f"CRS {topic} {grade}".strip()},
+            "topic": {
+                "system": TOPICS,
+                "code": topic_code(topic, grade),
+                "display": f"CRS {topic} {grade or ''}".strip(),
+            },
         },
         **({"overrideReasons": reasons} if desk.knowledge.profile.override_reasons else {}),
     }
+
+
+def topic_code(topic: str, grade: int) -> str:
+    """The code of a topic at a grade: letters and digits only, as some EHRs ask."""
+    return f"CRS{topic}{grade or ''}"
+
+
+def topic_of(made: Card) -> str:
+    """The code of a card's topic."""
+    code: str = made["source"]["topic"]["code"]
+    return code
+
+
+def quiet(made: Card, outcome: str, time: str, hours: int) -> Card:
+    """A grade card that was answered before: still there, and no more than information (clinical 7.2)."""
+    said = (
+        f"Shown before and {outcome} at {time}. In full again when the grade or the advice changes, or after {hours} h."
+    )
+    return {**made, "indicator": "info", "detail": f"{said}\n\n{made['detail']}"}
 
 
 def uuid_for(desk: Desk, *names: str) -> str:

@@ -9,6 +9,7 @@ from cds_service.hooks.call import HookCall, read_call
 from cds_service.hooks.cards import Desk, cards
 from cds_service.hooks.evaluate import Access, evaluate
 from cds_service.hooks.knowledge import Knowledge
+from cds_service.hooks.offers import offers
 from cds_service.hooks.wording import Clock
 
 
@@ -25,4 +26,4 @@ def answer_patient_view(body: Any, service_id: str, knowledge: Knowledge, access
         clock=Clock(now, knowledge.zone),
     )
     advice = advise(reading.timeline, reading.assessment, content.scale, content.protocol)
-    return answered(desk, reading, advice.lines, cards(desk, advice))
+    return answered(desk, reading, advice.lines, cards(desk, advice), offers(reading.assessment, advice))

@@ -24,6 +24,7 @@ from cds_service.fhir.strict_json import parse
 from cds_service.hooks.evaluate import Access
 from cds_service.hooks.feedback import take_feedback
 from cds_service.hooks.knowledge import Knowledge
+from cds_service.hooks.remembering import Caller, answer_and_remember
 from cds_service.hooks.services import discovery, service
 from cds_service.store.records import UNCHECKED_CLIENT
 from cds_service.web.about import About
@@ -56,6 +57,7 @@ def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now)
     app.config["MAX_CONTENT_LENGTH"] = settings.maximum_body_bytes + 1  # a chunked body is cut there, not refused
     app.extensions["crs-cds"] = access = _access(settings, knowledge)
     app.extensions["crs-cds-memory"] = memory = open_memory(settings)
+    caller = Caller(client=UNCHECKED_CLIENT, knowledge=knowledge, access=access, memory=memory)
     document = orjson.dumps(discovery(knowledge.needs))
     described = About.of(knowledge.content)
 
@@ -67,7 +69,7 @@ def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now)
     def call(service_id: str) -> Response:
         known = service(service_id)
         body = parse(_body(settings.maximum_body_bytes))
-        return _answer(orjson.dumps(known.answer(body, known.id, knowledge, access, clock()).response))
+        return _answer(orjson.dumps(answer_and_remember(known, body, caller, clock()).response))
 
     @app.post("/cds-services/<service_id>/feedback")
     def feedback(service_id: str) -> Response:

@@ -141,7 +141,7 @@ def test_an_ineligible_patient_costs_the_gate_queries_only(pulling: FlaskClient,
 
 
 def test_an_eligible_patient_costs_each_query_once_and_the_rest_in_parallel(pulling: FlaskClient, fhir: Fhir) -> None:
-    fhir.delay_seconds = 0.1
+    fhir.delay_seconds = 0.4
     answer(pulling, fhirServer=fhir.base)
     assert len(fhir.asked) == len(KEYS)
     assert len({(asked.path, json.dumps(asked.query)) for asked in fhir.asked}) == len(KEYS)

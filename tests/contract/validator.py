@@ -813,7 +813,9 @@ def _assessment(out: _Faults, body: Any, hook: str) -> None:
     if status in ("graded", "provisional", "no-crs"):
         always.append("episode")
     required = dict.fromkeys(always, "assessment-members")
-    out.members(assessment, path, required, ("episode", "findings", "missing", "unused"), "assessment-members")
+    out.members(
+        assessment, path, required, ("episode", "findings", "missing", "unused", "suppressed"), "assessment-members"
+    )
     out.one_of(assessment, "status", path, "assessment-status", _GRADES)
     now = out.instant(assessment, "asOf", path, "assessment-time")
     _grade_agrees(out, assessment, path)
@@ -930,6 +932,12 @@ def _unknowns(out: _Faults, assessment: dict[str, Any], path: str) -> None:
         out.add("assessment-missing", _at(path, "missing"), "a criterion is unknown and nothing says what is missing")
     elif assessment.get("status") == "indeterminate" and not said and not assessment.get("unused"):
         out.add("assessment-missing", _at(path, "missing"), "does not say why no grade is possible")
+    for where, item in out.objects(assessment, "suppressed", path, "assessment-suppressed"):
+        out.members(
+            item, where, dict.fromkeys(("topic", "reason"), "assessment-suppressed"), (), "assessment-suppressed"
+        )
+        out.text(item, "topic", where, "assessment-suppressed")
+        out.text(item, "reason", where, "assessment-suppressed")
     for where, item in out.objects(assessment, "unused", path, "assessment-unused"):
         out.members(item, where, dict.fromkeys(("reference", "reason"), "assessment-unused"), (), "assessment-unused")
         out.text(item, "reference", where, "assessment-unused")
@@ -956,7 +964,8 @@ def _knowledge(out: _Faults, assessment: dict[str, Any], path: str) -> None:
 def _cards_agree(out: _Faults, assessment: dict[str, Any], cards: list[dict[str, Any]], hook: str) -> None:
     status, grade = assessment.get("status"), assessment.get("grade")
     if grade:
-        if hook == "patient-view":
+        held = {str(item.get("topic")) for item in assessment.get("suppressed", []) if isinstance(item, dict)}
+        if hook == "patient-view" and f"CRSgrade{grade}" not in held:
             _grade_card(out, status, grade, cards)
         return
     for n, card in enumerate(cards):

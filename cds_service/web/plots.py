@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -22,18 +21,10 @@ _one_at_a_time = Lock()
 """Settings of matplotlib are those of the process."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """A plot with the table that holds its numbers."""
-
-    table: str
-    svg: str
-
-
-def plots(report: Report) -> dict[str, Plot]:
-    """The plots by the name of the table whose numbers they show; none of an empty table."""
+def plots(report: Report) -> dict[str, str]:
+    """SVG by the name of the table whose numbers it shows; none of an empty table."""
     drawn = {"answers": _answers, "topics": _topics, "days": _days}
-    return {name: Plot(name, _svg(draw, report.table(name))) for name, draw in drawn.items() if report.table(name).rows}
+    return {name: _svg(draw, report.table(name)) for name, draw in drawn.items() if report.table(name).rows}
 
 
 def _answers(axes: "Axes", table: Table) -> None:

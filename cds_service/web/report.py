@@ -68,5 +68,5 @@ def _long(counted: Report) -> Iterator[tuple[object, ...]]:
 
 
 def _page(counted: Report) -> bytes:
-    drawn = {name: Markup(plot.svg) for name, plot in plots(counted).items()}  # noqa: S704 - escaped by its maker
+    drawn = {name: Markup(svg) for name, svg in plots(counted).items()}  # noqa: S704 - escaped by its maker
     return page("report.html", {"report": counted, "plots": drawn})

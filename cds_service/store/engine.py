@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
@@ -42,7 +43,14 @@ def sqlite_file(url: URL) -> Path | None:
 
 def new_engine(url: URL) -> Engine:
     """An engine of this process; make it after a fork. Nothing is connected yet; parameters never reach a message."""
-    shared = {"pool_size": CONNECTIONS, "max_overflow": 0, "pool_timeout": BUSY_SECONDS, "hide_parameters": True}
+    shared: dict[str, Any] = {
+        "pool_size": CONNECTIONS,
+        "max_overflow": 0,
+        "pool_timeout": BUSY_SECONDS,
+        "hide_parameters": True,
+        "json_serializer": lambda value: orjson.dumps(value).decode(),
+        "json_deserializer": orjson.loads,
+    }
     if sqlite_file(url) is None:
         return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS}, **shared)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **shared)

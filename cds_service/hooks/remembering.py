@@ -106,7 +106,7 @@ def _record(service: Service, answer: Answer, caller: Caller, begun: float) -> A
         at=assessment.as_of,
         hook_instance=call.hookInstance,
         patient=_patient(caller, call),
-        encounter=_encounter(caller, call.context.encounterId),
+        encounter=_encounter(caller, call.fhirServer, call.context.encounterId),
         outcome=outcome,
         reason=reason,
         status=assessment.status.value,
@@ -147,8 +147,8 @@ def _unavailable(
         **_common(service, caller, begun),
         at=now,
         hook_instance=body["hookInstance"],
-        patient=caller.memory.pseudonyms.patient(caller.client, context["patientId"]),
-        encounter=_encounter(caller, context.get("encounterId")),
+        patient=caller.memory.pseudonyms.patient(_record_of(caller, body.get("fhirServer")), context["patientId"]),
+        encounter=_encounter(caller, body.get("fhirServer"), context.get("encounterId")),
         outcome=Outcome.UNAVAILABLE,
         reason=type(error).__name__,
     )
@@ -167,12 +167,19 @@ def _common(service: Service, caller: Caller, begun: float) -> dict[str, Any]:
     }
 
 
+def _record_of(caller: Caller, fhir_server: str | None) -> str:
+    """Whose ids they are: without checked callers several EHRs share one client, and one id may be two patients."""
+    return f"{caller.client} {(fhir_server or '').rstrip('/')}".strip()
+
+
 def _patient(caller: Caller, call: HookCall) -> str:
-    return caller.memory.pseudonyms.patient(caller.client, call.context.patientId)
+    return caller.memory.pseudonyms.patient(_record_of(caller, call.fhirServer), call.context.patientId)
 
 
-def _encounter(caller: Caller, encounter_id: str | None) -> str | None:
-    return caller.memory.pseudonyms.encounter(caller.client, encounter_id) if encounter_id is not None else None
+def _encounter(caller: Caller, fhir_server: str | None, encounter_id: str | None) -> str | None:
+    if encounter_id is None:
+        return None
+    return caller.memory.pseudonyms.encounter(_record_of(caller, fhir_server), encounter_id)
 
 
 def _remember(caller: Caller, record: AnswerRecord) -> None:

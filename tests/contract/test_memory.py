@@ -120,7 +120,8 @@ def test_it_is_repeated_after_twelve_hours(ward: Ward, hours: float, repeated: b
         ward.answers(card)
     ward.now = NOW + timedelta(hours=hours)
     store = ward.memory.store
-    kept = store.reactions(ward.memory.pseudonyms.patient("unchecked", GRADE_1), ward.now - 12 * HOUR)
+    patient = ward.memory.pseudonyms.patient(f"unchecked {ward.base}", GRADE_1)
+    kept = store.reactions(patient, ward.now - 12 * HOUR)
     assert bool(kept) is not repeated
 
 
@@ -189,3 +190,12 @@ def test_hooks_answer_although_the_store_is_away(ward: Ward, monkeypatch: pytest
     monkeypatch.setattr(type(ward.memory.store), "add_answer", away)
     monkeypatch.setattr(type(ward.memory.store), "reactions", away)
     assert topics(ward.opens()) == ["CRSgrade3", "CRSinfection3", "CRStreatment3"]
+
+
+def test_one_id_at_two_fhir_servers_is_two_patients(ward: Ward, filled: Json) -> None:
+    for card in ward.opens()["cards"]:
+        ward.answers(card)
+    elsewhere = hook_call(PATIENT, fhirServer="https://other.example/fhir", hookInstance="other", prefetch=filled)
+    answer: Json = ward.client.post(SERVICE, json=elsewhere).get_json()
+    assert "suppressed" not in assessment(answer)
+    assert len({record.patient for record in ward.records}) == 2

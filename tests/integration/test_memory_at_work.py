@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -16,43 +17,51 @@ from tests.answers import PATIENT, SERVICE, assessment
 from tests.answers import answer as answered
 from tests.conftest import MakeApp
 from tests.contract.test_feedback import CODING, entry, memory, overridden
-from tests.contract.test_hook_call import call
 from tests.contract.test_settings import serve
 from tests.records import answer, card
-from tests.server import NOW, STORIES, Fhir, service_process
+from tests.server import NOW, STORIES, Fhir, hook_call, service_process
 
 CLIENTS, CALLS, WORKERS = 20, 5, 2
 DAY = timedelta(days=1)
 TOKEN = "canary-token-5f1c"
 
 
-def test_t83_twenty_clients_and_two_workers_lose_nothing_and_lock_nobody_out(new_database: str, tmp_path: Path) -> None:
+def test_t83_twenty_clients_and_two_workers_lose_nothing_and_lock_nobody_out(
+    new_database: str, tmp_path: Path, filled: dict[str, Any]
+) -> None:
     log = tmp_path / "log"
+    charted = json.dumps(filled)
     with service_process(log, "", workers=WORKERS, CRS_CDS_DATABASE_URL=new_database) as service:
-        store = Store.open(new_database)
 
-        def work(client: int) -> list[int]:
-            """What each call of one client was answered with: feedback to cards of its own, and hooks between."""
+        def work(client: int) -> list[tuple[int, int]]:
+            """What each call of one client was answered with: charts of patients of its own, feedback to each card."""
             found = []
             with requests.Session() as session:
                 for place in range(CALLS):
-                    uuid = f"{client}-{place}"
-                    store.add_answer(answer(card(uuid), patient=str(client)))
-                    said = [entry(card=uuid), overridden(card=f"{uuid}-unknown", overrideReason={"userComment": "x"})]
+                    patient = f"p-{client}-{place}"
+                    known = json.loads(charted.replace(PATIENT, patient))
+                    body = hook_call(patient, hookInstance=f"{client}-{place}", prefetch=known)
                     url = f"{service.base}{SERVICE}"
-                    for path, body in (("/feedback", {"feedback": said}), ("", call(hookInstance=uuid))):
-                        found.append(session.post(url + path, json=body, timeout=20).status_code)
+                    opened = session.post(url, json=body, timeout=60)
+                    cards = [made["uuid"] for made in opened.json().get("cards", [])]
+                    said = [overridden(card=uuid, overrideReason={"userComment": "x"}) for uuid in cards]
+                    unknown = entry(card=f"{client}-{place}-unknown")
+                    sent = session.post(f"{url}/feedback", json={"feedback": [*said, unknown]}, timeout=60)
+                    found.append((opened.status_code, sent.status_code))
             return found
 
         with ThreadPoolExecutor(CLIENTS) as clients:
             statuses = [status for found in clients.map(work, range(CLIENTS)) for status in found]
+        store = Store.open(new_database)
         kept = list(store.feedback(NOW - DAY))
-        cards = {item.uuid for record in store.answers(NOW - DAY, NOW + DAY) for item in record.cards}
+        answers = list(store.answers(NOW - DAY, NOW + DAY))
         store.close()
-    assert statuses == [200] * (2 * CLIENTS * CALLS)
-    assert len(kept) == 2 * CLIENTS * CALLS
-    assert {entry.card for entry in kept if entry.matched} == cards
-    assert len(cards) == CLIENTS * CALLS
+    shown = {item.uuid for record in answers for item in record.cards}
+    assert statuses == [(200, 200)] * (CLIENTS * CALLS)
+    assert len(answers) == len({record.patient for record in answers}) == CLIENTS * CALLS
+    assert len(shown) == 3 * CLIENTS * CALLS
+    assert {entry.card for entry in kept if entry.matched} == shown
+    assert len(kept) == len(shown) + CLIENTS * CALLS
     assert not [line for line in log.read_text().splitlines() if json.loads(line)["level"] == "error"]
 
 

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format rules bench lock clean
+.PHONY: demo test mutants check format rules bench lock clean
 
 $(READY): pyproject.toml requirements-dev.lock
 	$(PYTHON) -m venv $(VENV)
@@ -18,6 +18,9 @@ demo: $(READY) ## the stories, their cards, and a service to try things on (ARGS
 
 test: $(READY) ## the whole test suite (ARGS="-k sepsis" and the like go to pytest)
 	$(BIN)/python -m pytest $(ARGS)
+
+mutants: $(READY) ## do the tests of the clinical core notice a wrong line? (ARGS="fever dosing" for some modules)
+	$(BIN)/python mutants/run.py $(ARGS)
 
 check: $(READY) ## format, lint, types, layers, content
 	$(BIN)/ruff format --check .

@@ -26,9 +26,9 @@ class Device:
     id: str
     display: str
     grade: int | None
-    in_use: bool = True
-    positive_pressure: bool = False
-    caution: str = ""
+    in_use: bool
+    positive_pressure: bool
+    caution: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

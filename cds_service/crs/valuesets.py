@@ -127,7 +127,7 @@ class ValueSet:
                     found.append(word.member)
         return found, plain
 
-    def named(self, texts: Iterable[str], *, beside_code: bool = False) -> Member | None:
+    def named(self, texts: Iterable[str], *, beside_code: bool) -> Member | None:
         """The first meaning that the texts name, or a refusal that they name beside a meaning or a known code."""
         texts = list(texts)
         found = [member for text in texts for member in self.all_worded(text)]

@@ -106,7 +106,7 @@ class Codebook:
                 found = self.value_sets[name].worded(words)
                 if found is not None:
                     return name, found
-            drug = self.value_sets["vasoactives"].named([words])
+            drug = self.value_sets["vasoactives"].named([words], beside_code=False)
             return None if drug is None else ("vasoactives", drug)
 
         return find

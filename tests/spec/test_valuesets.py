@@ -28,6 +28,7 @@ SET = ValueSet("devices", "Devices", (MASK, CPAP), (SKIN,))
         ("face", None),
         ("mask face", None),
         ("skin cpap", SKIN),
+        ("face mask on skin", SKIN),
         ("", None),
     ],
 )
@@ -82,6 +83,8 @@ def test_the_first_known_code_counts_and_a_refused_one_before_all(
         (["skin"], True, SKIN),
         (["other"], True, None),
         (["other", "face mask"], False, MASK),
+        (["face mask", "cpap"], False, MASK),
+        (["cpap", "face mask"], False, CPAP),
         (["skin", "cpap"], False, SKIN),
         ([], False, None),
     ],

@@ -1,0 +1,138 @@
+"""Mutation testing of the clinical core: `make mutants`, or `make mutants ARGS="fever dosing"` for some modules.
+
+Each mutant lives in the memory of a forked process that runs the tests on it: no file is changed, and what is slow to
+import is imported once. Says per module how many mutants were killed, names the survivors, and fails when too many
+live. docs/mutants.md has the numbers and the survivors that are known.
+"""
+
+import os
+import re
+import signal
+import sys
+import tomllib
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+from typing import Any
+
+import pytest
+from cosmic_ray.plugins import get_operator, operator_names
+from hypothesis import Phase, settings
+from mutation import Mutant, mutants_of
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ROOT / "cds_service" / "crs"
+LEAST = 90
+"""Per cent of the mutants that must be killed."""
+IMPORTED_ONCE = ("flask", "jinja2", "markdown_it", "orjson", "pydantic_settings", "requests", "structlog")
+PYTEST = ("-x", "-q", "--tb=no", "--noconftest", "-p", "no:cacheprovider")
+
+
+def main(modules: Sequence[str]) -> int:
+    """Test the mutants of these modules, or of all; 1 when too few are killed."""
+    with TemporaryDirectory(prefix="mutants-") as bytecode:
+        _prepare(bytecode)
+        return _test(modules)
+
+
+def _test(modules: Sequence[str]) -> int:
+    plan = tomllib.loads(Path(__file__).with_name("mutants.toml").read_text(encoding="utf-8"))
+    names = re.compile("core/(?:" + "|".join(plan["operators"]) + ")")
+    operators = [get_operator(name) for name in operator_names() if names.fullmatch(name)]
+    known = (ROOT / "docs" / "mutants.md").read_text(encoding="utf-8")
+    began = monotonic()
+    limit = _baseline(plan)
+    found = killed = 0
+    for module in modules or sorted(path.stem for path in SOURCES.glob("[a-z]*.py")):
+        source = (SOURCES / f"{module}.py").read_text(encoding="utf-8")
+        mutants = list(mutants_of(module, source, operators))
+        alive = survivors(mutants, _parts(plan, module), limit)
+        found, killed = found + len(mutants), killed + len(mutants) - len(alive)
+        _say(_summary(module, len(mutants), len(alive)))
+        for row in sorted(mutant.row for mutant in alive):
+            _say(f"    {'known' if row in known else 'NEW  '} {row}")
+    _say(f"{_summary('all', found, found - killed)} in {(monotonic() - began) / 60:.0f} min")
+    return int(100 * killed < LEAST * found)
+
+
+def survivors(mutants: Sequence[Mutant], parts: Sequence[Sequence[str]], limit: int) -> list[Mutant]:
+    """The mutants on which all tests pass within the limit in seconds, one process for each processor."""
+    alive: list[Mutant] = []
+    running: dict[int, Mutant] = {}
+    waiting = list(reversed(mutants))
+    while waiting or running:
+        if waiting and len(running) < int(os.environ.get("JOBS", os.cpu_count() or 1)):
+            mutant = waiting.pop()
+            running[_start(mutant, parts, limit)] = mutant
+        else:
+            process, status = os.wait()
+            mutant = running.pop(process)
+            if status == 0:
+                alive.append(mutant)
+    return alive
+
+
+def _start(mutant: Mutant | None, parts: Sequence[Sequence[str]], limit: int) -> int:
+    """Run the tests in a process of its own, part after part up to the first failure; it ends with 0 when all pass."""
+    process = os.fork()
+    if process:
+        return process
+    signal.alarm(limit)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    failed = True
+    try:
+        if mutant is not None:
+            mutant.install()
+        failed = any(pytest.main([*PYTEST, *part]) for part in parts)
+    finally:
+        os._exit(failed)
+
+
+def _prepare(bytecode: str) -> None:
+    """Few generated patients, the same in each run and not made smaller; no plugins; nothing paid twice."""
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
+    sys.pycache_prefix, sys.dont_write_bytecode = bytecode, False
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    phases = (Phase.explicit, Phase.generate)
+    settings.register_profile("mutants", max_examples=30, derandomize=True, database=None, deadline=None, phases=phases)
+    settings.load_profile("mutants")
+    for name in IMPORTED_ONCE:
+        import_module(name)
+
+
+def _baseline(plan: dict[str, Any]) -> int:
+    """Run all tests without a mutant; the limit in seconds for a mutant, three times as long and a little."""
+    began = monotonic()
+    _, status = os.waitpid(_start(None, [_files(plan["tests"])], 600), 0)
+    if status:
+        sys.exit("The tests fail without any mutant: run them by themselves, e.g. make test, and correct that first.")
+    return 10 + int(3 * (monotonic() - began))
+
+
+def _parts(plan: dict[str, Any], module: str) -> tuple[list[str], list[str]]:
+    """The tests of the module, then the others."""
+    first = plan["first"].get(module, [module])
+    return _files(first), _files([name for name in plan["tests"] if name not in first])
+
+
+def _files(names: Sequence[str]) -> list[str]:
+    return [f"tests/spec/test_{name}.py" for name in names]
+
+
+def _summary(name: str, mutants: int, alive: int) -> str:
+    killed = mutants - alive
+    share = 100 * killed / mutants if mutants else 100
+    return f"{name:16} {mutants:5} mutants {killed:5} killed {alive:4} survived {share:6.1f} %"
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -77,6 +77,6 @@ def _earlier_doses(therapy: Therapy, started: Iterable[Therapy]) -> int:
 def _start_of_chain(since: datetime, started: Sequence[Therapy], scale: Scale) -> datetime:
     """The first of the doses between whose windows no CRS could have resolved: CRS of one dose may outlast its own."""
     for therapy in sorted(started, key=lambda item: item.time, reverse=True):
-        if therapy.time < since and since - _end_of_window(therapy, started, scale) <= scale.resolution:
-            since = therapy.time
+        if since - _end_of_window(therapy, started, scale) <= scale.resolution:
+            since = min(since, therapy.time)
     return since

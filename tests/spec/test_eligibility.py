@@ -84,6 +84,8 @@ def test_7_1_after_cells_crs_is_looked_for_until_the_end_of_day_30(given: str, e
         ("31 d", charted_grade(3, "1 d"), True),
         ("31 d", charted_grade(0, "1 d"), False),
         ("31 d", diagnosis("icans", "1 d"), False),
+        ("31 d", diagnosis("crs", "0 min"), True),
+        ("31 d", charted_grade(2, "0 min"), True),
         ("31 d", diagnosis("crs", "-1 h"), False),
         ("31 d", charted_grade(2, "-1 h"), False),
         ("90 d", diagnosis("crs", "1 d"), True),
@@ -141,6 +143,8 @@ WEEKLY = tuple(therapy("tarlatamab", f"{day} d") for day in (40, 33, 26, 19))
         ((*DAILY[:3], therapy("teclistamab", "7 d")), True),
         ((*DAILY, therapy("teclistamab", "72 h")), True),
         ((*DAILY, therapy("teclistamab", "72 h 1 min")), False),
+        ((*DAILY, therapy("teclistamab", "28 d"), therapy("teclistamab", "72 h")), True),
+        ((*DAILY, therapy("teclistamab", "28 d"), therapy("teclistamab", "72 h 1 min")), False),
         # tarlatamab and tebentafusp: 72 h after each of the first four, 48 h after later ones
         ((therapy("tarlatamab", "72 h"),), True),
         ((therapy("tarlatamab", "72 h 1 min"),), False),
@@ -205,6 +209,8 @@ def test_of_several_therapies_the_latest_is_named_and_a_late_one_only_when_it_is
         ((therapy("teclistamab", "9 d"), therapy("teclistamab", "1 d")), "9 d"),
         ((therapy("teclistamab", "9 d 1 min"), therapy("teclistamab", "1 d")), "1 d"),
         ((therapy("axi-cel", "40 d"), therapy("teclistamab", "12 d"), therapy("teclistamab", "6 d")), "40 d"),
+        # an early dose keeps its long window whatever is given after it
+        (tuple(therapy("teclistamab", f"{day} d") for day in (12, 4, 3, 2, 1)), "12 d"),
     ],
 )
 def test_doses_between_which_no_crs_could_have_resolved_are_one_exposure(

@@ -91,6 +91,20 @@ def test_4_4_a_fever_that_is_not_current_any_more_is_said_to_be_past() -> None:
     assert past.notes == ("the last fever was 13 h ago: CRS is not resolved before the time it takes",)
 
 
+@pytest.mark.parametrize(
+    ("fevers", "notes"),
+    [
+        (["12 h"], ()),
+        (["12 h 1 min"], ("the last fever was 12 h ago: CRS is not resolved before the time it takes",)),
+        (["20 h", "14 h"], ("the last fever was 14 h ago: CRS is not resolved before the time it takes",)),
+        (["20 h", "11 h"], ()),
+    ],
+)
+def test_4_4_a_fever_is_past_after_12_hours_and_the_last_one_tells(fevers: list[str], notes: tuple[str, ...]) -> None:
+    readings = [temperature("38.5", when) for when in fevers]
+    assert fever(febrile(*readings, temperature("37.0", "20 min"))).notes == notes
+
+
 def test_4_5_a_fever_that_nothing_explains_away_is_doubted_with_its_age() -> None:
     assert fever(febrile(temperature("38.5", "40 h"), temperature("37.0", "20 min"))).doubts == (
         "the last fever was 40 h ago, nothing charted masks it, and it is not documented that CRS has resolved",
@@ -109,6 +123,28 @@ def test_the_current_fever_is_named_before_the_highest() -> None:
     assert [evidence.display for evidence in finding.evidence] == ["38.4 °C", "40.1 °C"]
 
 
+@pytest.mark.parametrize(
+    ("latest", "headline", "shown"),
+    [
+        ("37.9", "T 40.1 °C", ["40.1 °C", "37.9 °C"]),
+        ("38.0", "T 38.0 °C", ["38.0 °C", "40.1 °C"]),
+        ("38.1", "T 38.1 °C", ["38.1 °C", "40.1 °C"]),
+    ],
+)
+def test_s_grade_1_the_headline_is_the_latest_temperature_when_it_is_a_fever_and_else_the_highest(
+    latest: str, headline: str, shown: list[str]
+) -> None:
+    finding = fever(febrile(temperature("40.1", "5 h"), temperature(latest, "20 min")))
+    assert finding.headline == headline
+    assert [evidence.display for evidence in finding.evidence] == shown
+
+
+def test_4_4_a_past_fever_is_the_headline_where_no_temperature_is_current() -> None:
+    finding = fever(febrile(temperature("38.5", "20 h"), temperature("39.1", "13 h")))
+    assert (finding.state, finding.headline) == ("met", "T 39.1 °C")
+    assert [evidence.display for evidence in finding.evidence] == ["39.1 °C"]
+
+
 def test_dq_34_of_two_temperatures_at_one_instant_the_higher_counts_in_any_order() -> None:
     oral, rectal = temperature("36.9", "1 h"), temperature("38.6", "1 h")
     acetaminophen = drug("acetaminophen", "2 h")
@@ -124,6 +160,14 @@ def test_dq_02_and_dq_39_a_fever_that_rests_on_a_doubtful_reading_is_provisional
     assert outcome(febrile(doubtful)) == "provisional 1"
     assert fever(febrile(doubtful)).doubts == (f"the temperature rests on a reading that is doubtful ({flag})",)
     assert outcome(febrile(doubtful, temperature("38.3", "4 h"))) == "graded 1"
+
+
+def test_dq_02_a_doubtful_fever_is_outweighed_by_a_current_one_and_not_by_a_past_one() -> None:
+    normal = temperature("37.0", "20 min")
+    doubtful, past = temperature("38.6", "2 h", Flag.UNIT_INFERRED), temperature("38.6", "13 h", Flag.UNIT_INFERRED)
+    assert outcome(febrile(doubtful, temperature("38.3", "12 h"), normal)) == "graded 1"
+    assert outcome(febrile(doubtful, temperature("38.3", "12 h 1 min"), normal)) == "provisional 1"
+    assert outcome(febrile(past, normal)) == "provisional 1"
 
 
 def test_dq_35_a_preliminary_reading_is_used_and_flagged() -> None:
@@ -180,6 +224,12 @@ def test_s_grade_waive_an_antibiotic_hides_no_fever() -> None:
     assert fever(timeline).state == "met"
 
 
+def test_s_grade_waive_the_drug_given_last_is_named_whatever_was_given_before() -> None:
+    drugs = (drug("cefepime", "19 h"), drug("acetaminophen", "18 h"), drug("tocilizumab", "5 h"))
+    finding = fever(febrile(temperature("38.9", "20 h"), temperature("36.8", "30 min"), *drugs))
+    assert (finding.state, finding.headline) == ("waived", "fever waived after tocilizumab")
+
+
 def test_s_grade_waive_needs_no_temperature_of_now_and_says_that_there_is_none() -> None:
     timeline = febrile(temperature("38.9", "20 h"), drug("tocilizumab", "18 h"))
     assert fever(timeline).state == "waived"
@@ -208,6 +258,12 @@ def test_n_13_no_fever_while_a_drug_hides_it_is_not_no_crs(agent: str, masks: st
     assert outcome(afebrile(drug(agent, no_longer), pressure(84))) == "no-crs 0"
 
 
+def test_n_13_the_drug_given_last_is_named_and_one_given_now_hides_fever_already() -> None:
+    both = fever(afebrile(drug("dexamethasone", "30 h"), drug("acetaminophen", "3 h")))
+    assert both.doubts == ("fever may be masked by acetaminophen given 3 h ago",)
+    assert outcome(afebrile(drug("tocilizumab", "0 min"))) == "indeterminate"
+
+
 def test_a_drug_of_which_the_effect_is_over_is_named_with_the_time_it_was_last_given() -> None:
     finding = fever(afebrile(drug("dexamethasone", "5 d", until="3 h")))
     assert finding.doubts == ("fever may be masked by dexamethasone given 3 h ago",)
@@ -228,14 +284,15 @@ def test_a_drug_of_which_the_effect_is_over_is_named_with_the_time_it_was_last_g
 )
 def test_n_14_no_fever_in_a_record_that_is_not_complete_is_unknown(gaps: dict) -> None:
     timeline = afebrile(gaps=gaps)
-    assert fever(timeline).state == "unknown"
+    assert (fever(timeline).state, fever(timeline).rule) == ("unknown", "")
     assert fever(timeline).missing
     assert outcome(timeline) == "indeterminate"
     assert outcome(afebrile(pressure(84), gaps=gaps)) == "indeterminate"
 
 
 @pytest.mark.parametrize("gaps", [known_since("3 d", "temperatures"), known_since("21 d", "drugs")])
-def test_no_fever_is_said_when_all_that_matters_is_known(gaps: dict) -> None:
+def test_s_grade_gate_no_fever_is_said_when_all_that_matters_is_known(gaps: dict) -> None:
+    assert fever(afebrile(gaps=gaps)).rule == "below 38.0 °C"
     assert outcome(afebrile(gaps=gaps)) == "no-crs 0"
 
 

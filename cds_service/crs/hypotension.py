@@ -142,14 +142,13 @@ def _doubts(low: Sequence[BloodPressure], timeline: Timeline, scale: Scale, now:
 
 def _superseded(low: Sequence[BloodPressure], timeline: Timeline, scale: Scale, now: datetime) -> bool:
     """One low value, normal ones later with time between them, and nothing given for it since (4.4)."""
-    instants = {reading.time for reading in low}
-    if len(instants) > 1:
+    since = low[-1].time
+    if low[0].time != since:
         return False
-    since = instants.pop()
     normal: list[datetime] = []
-    for reading in between(timeline.pressures, since, now):
-        if reading.time > since and (not normal or reading.time - normal[-1] >= scale.normal_spacing):
-            normal.append(reading.time)
+    for at in (reading.time for reading in timeline.pressures if since < reading.time <= now):
+        if not normal or at - normal[-1] >= scale.normal_spacing:
+            normal.append(at)
     treated = any(drug.group == "il6-blocker" for drug in between(timeline.drugs, since, now))
     given = (drug for drug in timeline.vasoactives if drug.role in PRESSORS and drug.time <= now)
     return len(normal) >= scale.normal_readings and not treated and not any(drug.until >= since for drug in given)

@@ -1,10 +1,15 @@
 """Hypotension: low for the age, or kept up by vasopressors (S-GRADE-2a, 3a, 4a; C14, C17, C25; DQ-50 to DQ-60)."""
 
+from dataclasses import replace
+
 import pytest
 
+from cds_service.crs import hypotension as rules
 from cds_service.crs.assessment import Criterion, Finding
 from cds_service.crs.timeline import Fact, Flag, Timeline
 from tests.spec.patients import (
+    NOW,
+    SCALE,
     afebrile,
     assessed,
     bolus,
@@ -52,6 +57,7 @@ def hypotension(timeline: Timeline) -> Finding:
 def test_c25_systolic_pressure_is_low_below_the_threshold_of_the_age(age: str | None, low: str, normal: str) -> None:
     assert hypotension(febrile(pressure(low), age=age)).grade == 2
     assert hypotension(febrile(pressure(normal), age=age)).state == "not-met"
+    assert hypotension(febrile(pressure(normal), age=age)).rule == f"not below {normal} mmHg, no vasopressor"
 
 
 @pytest.mark.parametrize(
@@ -107,6 +113,17 @@ def test_t_57_a_stale_pressure_is_named_with_its_age() -> None:
     assert finding.missing == ("blood pressure in the last 4 h",)
 
 
+def test_t_57_only_the_last_stale_pressure_is_named() -> None:
+    finding = hypotension(febrile(pressure(84, "9 h"), pressure(100, "8 h"), pressure(120, "4 h 1 min")))
+    assert [item.reason for item in finding.unused] == ["BP 120 mmHg is 4 h old, the limit is 4 h"]
+
+
+@pytest.mark.parametrize("when", ["4 h", "30 min", "-10 min"])
+def test_t_57_a_pressure_of_an_incomplete_record_that_is_not_old_is_not_called_stale(when: str) -> None:
+    finding = hypotension(febrile(pressure(120, when), gaps=known_since("3 h", "pressures")))
+    assert (finding.state, finding.rule, finding.unused) == ("unknown", "", ())
+
+
 def test_n_14_no_pressure_is_unknown_and_never_normal() -> None:
     timeline = patient(temperature("39.0"), saturation(97), room_air())
     assert hypotension(timeline).state == "unknown"
@@ -147,6 +164,9 @@ def test_a_low_pressure_with_vasopressors_not_known_is_grade_2_or_higher() -> No
         ((pressure(110, "50 min"), pressure(112, "41 min")), "graded 2"),
         ((pressure(110, "50 min"), pressure(112, "40 min")), "provisional 2"),
         ((pressure(110, "59 min"), pressure(112, "49 min")), "provisional 2"),
+        ((pressure(110, "50 min"), pressure(112, "0 min")), "provisional 2"),
+        ((pressure(110, "50 min"), pressure(112, "-10 min")), "graded 2"),
+        ((pressure(88, "58 min"), pressure(110, "50 min"), pressure(112, "40 min")), "graded 2"),
         ((pressure(110, "50 min"), pressure(112, "45 min"), pressure(111, "40 min")), "provisional 2"),
         ((pressure(110, "50 min"), pressure(89, "40 min"), pressure(111, "30 min")), "graded 2"),
         ((pressure(110, "50 min"), pressure(112, "40 min"), bolus("phenylephrine", "55 min")), "graded 2"),
@@ -154,6 +174,11 @@ def test_a_low_pressure_with_vasopressors_not_known_is_grade_2_or_higher() -> No
         (
             (pressure(110, "50 min"), pressure(112, "40 min"), infusion("norepinephrine", "58 min", "45 min")),
             "graded 2",
+        ),
+        ((pressure(110, "50 min"), pressure(112, "40 min"), infusion("norepinephrine", "3 h", "1 h")), "graded 2"),
+        (
+            (pressure(110, "50 min"), pressure(112, "40 min"), infusion("norepinephrine", "3 h", "1 h 1 min")),
+            "provisional 2",
         ),
         ((pressure(110, "50 min"), pressure(112, "40 min"), drug("acetaminophen", "55 min")), "provisional 2"),
         ((pressure(110, "50 min"), pressure(112, "40 min"), infusion("norepinephrine", "3 h", "2 h")), "provisional 2"),
@@ -165,6 +190,15 @@ def test_4_4_a_single_low_pressure_is_doubted_after_two_normal_ones_with_nothing
     later: tuple[Fact, ...], grade: str
 ) -> None:
     assert outcome(febrile(pressure(86, "1 h"), *later)) == grade
+
+
+@pytest.mark.parametrize(("third", "doubted"), [("31 min", False), ("30 min", True)])
+def test_4_4_a_scale_may_ask_for_more_normal_readings_each_that_long_after_the_one_before(
+    third: str, doubted: bool
+) -> None:
+    readings = (pressure(86, "1 h"), *(pressure(110, when) for when in ("50 min", "40 min", third)))
+    finding = rules.hypotension(febrile(*readings), replace(SCALE, normal_readings=3), NOW)
+    assert finding.doubts == (("a single low pressure, later readings normal",) if doubted else ())
 
 
 def test_4_4_normal_readings_before_the_low_one_are_no_doubt() -> None:
@@ -220,6 +254,7 @@ def test_s_grade_3a_and_4a_distinct_running_vasopressors_without_vasopressin_are
     timeline = febrile(*(infusion(agent, f"{number + 1} h") for number, agent in enumerate(agents)))
     assert outcome(timeline) == grade
     assert hypotension(timeline).rules == (rule,)
+    assert hypotension(timeline).rule.endswith(f": {grade.replace('graded', 'grade')}")
 
 
 @pytest.mark.parametrize("agent", ["dobutamine", "milrinone", "midodrine", "ephedrine"])
@@ -236,12 +271,29 @@ def test_c14_how_vasopressin_was_counted_is_said_where_it_decides() -> None:
     assert hypotension(both).notes == ("vasopressin is not counted as a second vasopressor",)
     three = febrile(infusion("norepinephrine"), infusion("epinephrine"), infusion("vasopressin"))
     assert hypotension(three).notes == ()
+    four = febrile(*(infusion(agent) for agent in ("norepinephrine", "epinephrine", "dopamine", "vasopressin")))
+    assert hypotension(four).notes == ()
     assert hypotension(febrile(infusion("norepinephrine"))).notes == ()
 
 
 @pytest.mark.parametrize("systolic", [60, 86, 118, 150])
 def test_c17_on_a_vasopressor_the_number_does_not_matter(systolic: int) -> None:
     assert outcome(febrile(infusion("norepinephrine"), pressure(systolic))) == "graded 3"
+
+
+def test_c17_on_a_vasopressor_only_the_last_pressure_of_the_window_is_shown() -> None:
+    pressures = (pressure(84, "3 h"), pressure(88, "2 h"), pressure(118, "1 h"))
+    for charted, shown in ((pressures, ["BP 118 mmHg"]), ([pressure(118, "4 h")], ["BP 118 mmHg"])):
+        finding = hypotension(febrile(infusion("norepinephrine"), *charted))
+        assert [evidence.display for evidence in finding.evidence] == ["norepinephrine", *shown]
+    old = hypotension(febrile(infusion("norepinephrine"), pressure(118, "4 h 1 min")))
+    assert [evidence.display for evidence in old.evidence] == ["norepinephrine"]
+
+
+@pytest.mark.parametrize(("method", "shown"), [("", "BP 118 mmHg"), ("cuff", "BP 118 mmHg (cuff)")])
+def test_how_a_pressure_was_measured_is_shown_where_it_is_charted(method: str, shown: str) -> None:
+    finding = hypotension(febrile(replace(pressure(118), method=method)))
+    assert [evidence.display for evidence in finding.evidence] == [shown]
 
 
 def test_on_a_vasopressor_no_pressure_is_needed() -> None:
@@ -325,6 +377,8 @@ def test_dq_56_a_bolus_outweighs_the_doubt_of_later_normal_pressures_and_is_show
     assert finding.headline == "phenylephrine bolus"
     assert finding.rule == "a vasopressor bolus, none running: grade 2"
     assert "phenylephrine bolus" in [evidence.display for evidence in finding.evidence]
+    twice = hypotension(febrile(bolus("phenylephrine", "2 h"), bolus("epinephrine", "1 h")))
+    assert twice.headline == "epinephrine bolus"
     low = hypotension(febrile(bolus("phenylephrine", "55 min"), pressure(84, "1 h")))
     assert low.headline == "SBP 84"
 
@@ -347,6 +401,7 @@ def test_dq_60_a_bolus_of_another_vasoactive_drug_does_not_count_and_is_said() -
         ((ordered("vasopressin"),), True),
         ((ordered("dobutamine"),), False),
         ((ordered("norepinephrine"), infusion("norepinephrine")), False),
+        ((ordered("norepinephrine", "0 min"),), True),
         ((ordered("norepinephrine", "-10 min"),), False),
     ],
 )

@@ -74,6 +74,23 @@ def test_c15_the_device_decides_and_for_a_nasal_cannula_the_flow(
     assert hypoxia(timeline).rules == (rule,)
 
 
+@pytest.mark.parametrize(
+    ("support", "rule"),
+    [
+        (oxygen("nasal-cannula", "6"), "low flow, up to 6 L/min: grade 2"),
+        (oxygen("nasal-cannula", "6.1"), "more than 6 L/min: grade 3"),
+        (oxygen("simple-mask", "5"), "simple face mask, at any flow: grade 3"),
+        (oxygen("bilevel"), "BiPAP, positive pressure: grade 4"),
+        (oxygen("nasal-cannula"), "nasal cannula, flow not charted: grade 2 or higher"),
+        (oxygen(fio2=40), "oxygen, device and flow not charted: grade 2 or higher"),
+        (room_air(), "no oxygen in use"),
+        (oxygen("oxygen helmet"), ""),
+    ],
+)
+def test_s_grade_2b_3b_3c_4b_the_rule_that_was_met_is_said(support: Fact, rule: str) -> None:
+    assert hypoxia(febrile(support)).rule == rule
+
+
 def test_every_device_of_the_scale_was_looked_at() -> None:
     graded = {device.id for device in SCALE.devices.values() if device.grade is not None}
     by_flow = {"room-air", "nasal-cannula", "oxygen-unspecified", "tracheostomy-tube"}
@@ -103,6 +120,18 @@ def test_dq_15_oxygen_without_a_device_or_flow_is_graded_by_what_is_known(
     timeline = febrile(support)
     assert outcome(timeline) == grade
     assert hypoxia(timeline).missing == missing
+
+
+@pytest.mark.parametrize(
+    ("support", "doubts"),
+    [
+        (oxygen(flow="4"), ("the oxygen device is not charted: graded by flow",)),
+        (oxygen("oxygen helmet", "4"), ("the oxygen device 'oxygen helmet' is not recognised: graded by flow",)),
+        (oxygen("nasal-cannula", "4"), ()),
+    ],
+)
+def test_dq_15_why_a_grade_by_flow_is_provisional_is_said(support: Fact, doubts: tuple[str, ...]) -> None:
+    assert hypoxia(febrile(support)).doubts == doubts
 
 
 @pytest.mark.parametrize(
@@ -216,6 +245,12 @@ def test_4_4_support_counts_for_4_hours_and_is_then_stale(support: Fact, grade: 
 def test_t_57_stale_support_is_named_with_its_age() -> None:
     finding = hypoxia(febrile(oxygen("nasal-cannula", "4", "7 h")))
     assert [item.reason for item in finding.unused] == ["O2 4 L/min nasal cannula is 7 h old, the limit is 4 h"]
+
+
+@pytest.mark.parametrize("when", ["4 h", "30 min", "-10 min"])
+def test_t_57_an_unrecognised_device_that_is_not_old_is_not_called_stale(when: str) -> None:
+    finding = hypoxia(febrile(oxygen("oxygen helmet", when=when)))
+    assert (finding.state, finding.unused) == ("unknown", ())
 
 
 @pytest.mark.parametrize(
@@ -402,6 +437,14 @@ def test_dq_43_what_was_charted_last_is_only_known_when_all_since_is(
     assert outcome(febrile(*facts, gaps=gaps)) == grade
 
 
+def test_dq_43_above_the_highest_grade_nothing_is_missing() -> None:
+    gaps = unread("oxygen")
+    assert hypoxia(febrile(oxygen("bilevel"), gaps=gaps)).missing == ()
+    assert hypoxia(febrile(oxygen("non-rebreather"), gaps=gaps)).missing == (
+        "other oxygen support (the EHR did not answer)",
+    )
+
+
 def test_dq_43_saturations_that_could_not_all_be_had_are_named() -> None:
     assert hypoxia(febrile(gaps=known_since("1 h", "saturations"))).missing == (
         "SpO2 in the last 4 h (only one page was sent)",
@@ -445,14 +488,18 @@ def test_the_support_is_named_as_a_clinician_would(support: Fact, headline: str)
     assert hypoxia(febrile(support)).headline == headline
 
 
+def test_on_oxygen_only_the_last_saturation_of_the_window_is_shown() -> None:
+    saturations = (saturation(97, "3 h"), saturation(94, "2 h"), saturation(96, "1 h"))
+    finding = hypoxia(febrile(oxygen("nasal-cannula", "2"), *saturations))
+    assert [evidence.display for evidence in finding.evidence] == ["O2 2 L/min nasal cannula", "SpO2 96 %"]
+
+
 @pytest.mark.parametrize(
     ("support", "notes"),
     [
         (oxygen("aerosol-mask"), ("an aerosol mask is counted as a face mask: confirm",)),
-        (
-            oxygen("high-flow-nasal-cannula", "6"),
-            (LOW_HFNC,),
-        ),
+        (oxygen("high-flow-nasal-cannula", "2"), (LOW_HFNC,)),
+        (oxygen("high-flow-nasal-cannula", "6"), (LOW_HFNC,)),
         (oxygen("high-flow-nasal-cannula", "6.1"), ()),
         (oxygen("high-flow-nasal-cannula"), ()),
         (oxygen("non-rebreather"), ()),

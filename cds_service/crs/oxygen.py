@@ -59,7 +59,7 @@ def _settled(support: Support, scale: Scale) -> Support:
     """Whether oxygen is given. Where both is charted, and neither came later, oxygen counts."""
     device, flow = support.device, support.flow
     positive = device is not None and device.positive_pressure
-    oxygen = (flow or 0) > 0 or (support.fio2 or 0) > scale.room_air_fio2
+    oxygen = bool(flow) or (support.fio2 is not None and support.fio2 > scale.room_air_fio2)
     none = (device is not None and not device.in_use) or (flow == 0 and not positive)
     if oxygen and none:
         return replace(
@@ -82,7 +82,8 @@ def _excuses(
     charted: Iterable[OxygenSupport], timeline: Timeline, scale: Scale, now: datetime
 ) -> dict[OxygenSupport, str]:
     """Home CPAP, and ventilation for the airway or a procedure, are not CRS hypoxia (C20): said, never silent."""
-    homes = [fact for fact in timeline.diagnoses if fact.kind == "home-positive-pressure" and fact.time <= now]
+    homes = (fact for fact in timeline.diagnoses if fact.kind == "home-positive-pressure" and fact.time <= now)
+    home = next(homes, None)
     airway = [item for item in charted if Flag.AIRWAY_ONLY in item.flags]
     excuses = {}
     for item in charted:
@@ -90,8 +91,8 @@ def _excuses(
         if device is None or not device.positive_pressure:
             continue
         intubated = device.id in INVASIVE and any(tube.time <= item.time <= tube.last_true(now) for tube in airway)
-        if device.id == "cpap" and homes:
-            excuses[item] = f"{device.display} was not counted: {homes[0].display} is charted"
+        if device.id == "cpap" and home:
+            excuses[item] = f"{device.display} was not counted: {home.display} is charted"
         elif item in airway or intubated:
             excuses[item] = f"{device.display} was not counted: charted for the airway or a procedure, not for hypoxia"
     return excuses
@@ -110,17 +111,23 @@ def _readings(
     charted: Sequence[OxygenSupport], devices: Iterable[OxygenSupport], scale: Scale, now: datetime
 ) -> tuple[OxygenSupport | None, OxygenSupport | None, OxygenSupport | None]:
     """The readings that tell device, flow and FiO2, without what a later one overrides."""
-    flow = max(_latest([i for i in charted if i.flow is not None], now), key=lambda i: i.flow or 0, default=None)
-    fio2 = max(_latest([i for i in charted if i.fio2 is not None], now), key=lambda i: i.fio2 or 0, default=None)
-    device = max(devices, key=lambda item: (_severity(item, flow, scale), _name(item)), default=None)
+    flow = _highest({item: item.flow for item in charted if item.flow is not None}, now)
+    fio2 = _highest({item: item.fio2 for item in charted if item.fio2 is not None}, now)
+    litres = flow.flow if flow else None
+    device = max(devices, key=lambda item: (_severity(item, litres, scale), _name(item)), default=None)
     if flow and device and _outdated(flow, device, charted, now):
         flow = None
-    off = [item for item in (device,) if item and _severity(item, flow, scale) == 0]
+    off = [item for item in (device,) if item and _severity(item, litres, scale) == 0]
     off += [item for item in (flow,) if item and item.flow == 0]
     since = max((item.last_true(now) for item in off), default=None)
     if since is not None:
         flow, fio2 = (item if item and item.last_true(now) >= since else None for item in (flow, fio2))
     return device, flow, fio2
+
+
+def _highest(amounts: Mapping[OxygenSupport, Decimal], now: datetime) -> OxygenSupport | None:
+    """Of the readings charted last the one with the highest amount."""
+    return max(_latest(amounts, now), key=lambda item: amounts[item], default=None)
 
 
 def _ended(item: OxygenSupport | None, device: Device | None, now: datetime) -> tuple[str, ...]:
@@ -140,12 +147,12 @@ def _name(item: OxygenSupport) -> str:
     return item.device or item.device_text
 
 
-def _severity(item: OxygenSupport, flow: OxygenSupport | None, scale: Scale) -> int:
+def _severity(item: OxygenSupport, litres: Decimal | None, scale: Scale) -> int:
     """The grade that a device stands for; 1 for one that no rule knows, 0 for room air."""
     device = scale.devices.get(item.device or "")
     if device is None:
         return 1
-    high = flow is not None and (flow.flow or 0) > scale.low_flow_maximum
+    high = litres is not None and litres > scale.low_flow_maximum
     return (device.grade or (3 if high else 2)) if device.in_use else 0
 
 

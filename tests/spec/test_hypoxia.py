@@ -1,7 +1,10 @@
 """Hypoxia: the oxygen support that is needed (S-GRADE-2b, 3b, 3c, 4b; C15 to C20, C24; DQ-10, DQ-15)."""
 
+from dataclasses import replace
+
 import pytest
 
+from cds_service.crs import hypoxia as rules
 from cds_service.crs.assessment import Criterion, Finding
 from cds_service.crs.hypoxia import NO_OXYGEN_YET, latest_flow
 from cds_service.crs.timeline import Fact, Flag, Timeline
@@ -283,6 +286,13 @@ def test_4_4_and_dq_10_the_support_charted_last_counts(earlier: Fact, later: Fac
     assert outcome(febrile(earlier, later)) == grade
 
 
+def test_dq_10_a_flow_belongs_to_the_device_that_was_on_when_it_was_charted() -> None:
+    mask, flow = oxygen("simple-mask", when="3 h"), oxygen(flow="7", when="2 h")
+    assert outcome(febrile(mask, flow, oxygen("nasal-cannula", when="1 h"))) == "provisional 2 or higher"
+    cannula = oxygen("nasal-cannula", when="3 h")
+    assert outcome(febrile(cannula, flow, oxygen("nasal-cannula", when="1 h"))) == "graded 3"
+
+
 @pytest.mark.parametrize(
     ("one", "other", "grade"),
     [
@@ -296,11 +306,33 @@ def test_4_4_and_dq_10_the_support_charted_last_counts(earlier: Fact, later: Fac
         (oxygen("nasal-cannula", "2"), oxygen("nasal-cannula", "8"), "graded 3"),
         (oxygen(flow="0"), oxygen(fio2=50), "provisional 2 or higher"),
         (oxygen("simple-mask", "0"), oxygen(fio2=50), "graded 3"),
+        (oxygen("bilevel"), oxygen("nasal-cannula", "8"), "graded 4"),
+        (oxygen("nasal-cannula", "0"), oxygen("nasal-cannula", "0.1"), "graded 2"),
+        (oxygen("", fio2=21), oxygen("", fio2=22), "provisional 2 or higher"),
     ],
 )
 def test_t_61_of_what_is_charted_at_one_instant_the_worse_counts(one: Fact, other: Fact, grade: str) -> None:
     assert outcome(febrile(one, other)) == grade
     assert outcome(febrile(other, one)) == grade
+
+
+@pytest.mark.parametrize(
+    ("flow", "device", "grade"),
+    [("2", "Venturi mask", 2), ("6", "Venturi mask", 2), ("6.1", "nasal cannula", 3), ("8", "nasal cannula", 3)],
+)
+def test_t_61_a_high_flow_outranks_a_device_of_grade_2_and_a_low_flow_does_not(
+    flow: str, device: str, grade: int
+) -> None:
+    venturi = replace(SCALE.devices["venturi"], grade=2)
+    scale = replace(SCALE, devices={**SCALE.devices, "venturi": venturi})
+    timeline = febrile(oxygen("venturi"), oxygen("nasal-cannula", flow))
+    finding = rules.hypoxia(timeline, scale, NOW)
+    assert (device in finding.headline, finding.grade) == (True, grade)
+
+
+def test_t_61_one_reading_of_oxygen_is_no_contradiction() -> None:
+    assert hypoxia(febrile(oxygen(flow="4"))).notes == ()
+    assert hypoxia(febrile(oxygen("nasal-cannula", "4"))).notes == ()
 
 
 def test_t_61_a_contradiction_at_one_instant_is_said() -> None:
@@ -329,6 +361,7 @@ def test_t_61_a_contradiction_at_one_instant_is_said() -> None:
         (oxygen("nasal-cannula", when="3 d", lasts=True), oxygen(flow="0", when="1 h"), "provisional 2 or higher"),
         (oxygen("nasal-cannula", when="3 d", lasts=True), room_air("1 h"), "provisional 2 or higher"),
         (oxygen("bilevel", when="3 d", lasts=True), oxygen("nasal-cannula", "2", "1 h"), "graded 4"),
+        (oxygen("oxygen helmet", when="10 h", until="3 h"), None, "provisional 1 or higher"),
         (oxygen("intubation", when="2 h", until="2 h"), None, "graded 4"),
         (oxygen("intubation", when="5 h", until="5 h"), None, "provisional 1 or higher"),
     ],
@@ -340,9 +373,11 @@ def test_a_procedure_that_goes_on_hides_no_worse_device_charted_during_it(
 
 
 def test_a_support_that_has_ended_without_a_successor_is_to_be_confirmed() -> None:
-    assert hypoxia(febrile(oxygen("bilevel", when="10 h", until="3 h"))).doubts == (
-        "BiPAP is charted until 3 h ago, and nothing since: confirm",
-    )
+    for until, ago in (("3 h", "3 h"), ("1 min", "1 min")):
+        assert hypoxia(febrile(oxygen("bilevel", when="10 h", until=until))).doubts == (
+            f"BiPAP is charted until {ago} ago, and nothing since: confirm",
+        )
+    assert hypoxia(febrile(oxygen("bilevel", when="10 h", until="0 min"))).doubts == ()
 
 
 # C20: home CPAP, and ventilation for the airway or a procedure.
@@ -353,6 +388,7 @@ def test_a_support_that_has_ended_without_a_successor_is_to_be_confirmed() -> No
     [
         ((oxygen("cpap"), diagnosis(OPAP)), "not-met", "provisional 1"),
         ((oxygen("cpap"),), "met", "graded 4"),
+        ((oxygen("cpap"), diagnosis(OPAP, "0 min")), "not-met", "provisional 1"),
         ((oxygen("cpap"), diagnosis(OPAP, "-10 min")), "met", "graded 4"),
         ((oxygen("bilevel"), diagnosis(OPAP)), "met", "graded 4"),
         ((oxygen("cpap", "4"), diagnosis(OPAP)), "met", "provisional 2"),
@@ -393,6 +429,8 @@ AIRWAY = Flag.AIRWAY_ONLY
             "provisional 2 or higher",
         ),
         ((oxygen("intubation", None, "2 h", AIRWAY, lasts=True), oxygen("bilevel", when="1 h")), "provisional 4"),
+        ((oxygen("intubation", None, "2 h", AIRWAY, lasts=True), oxygen("ventilator", when="2 h")), "provisional 1"),
+        ((oxygen("intubation", None, "3 h", AIRWAY, until="1 h"), oxygen("ventilator", when="1 h")), "provisional 1"),
         ((oxygen("intubation", None, "3 h", AIRWAY, until="2 h"), oxygen("ventilator", when="1 h")), "graded 4"),
         ((oxygen("intubation", None, "1 h", AIRWAY, lasts=True), oxygen("ventilator", when="2 h")), "provisional 4"),
         ((oxygen("simple-mask", None, "1 h", AIRWAY),), "graded 3"),

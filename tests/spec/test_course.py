@@ -56,6 +56,12 @@ def test_an_earlier_episode_counts_for_the_label_and_not_for_the_protocol() -> N
     assert found.last_dose.time == ago(9)
 
 
+@pytest.mark.parametrize(("hours", "counted"), [(20.1, 0), (20, 1), (19.9, 1)])
+def test_4_5_a_dose_from_the_onset_of_this_episode_on_is_of_this_episode(hours: float, counted: int) -> None:
+    found = course(phases=[(200, 2), (150, 0), (20, 2)], drugs=tocilizumab(hours), therapy_days=9)
+    assert len(found.doses) == counted
+
+
 def test_after_an_earlier_episode_the_response_is_to_doses_of_this_one_only() -> None:
     found = course(phases=[(200, 3), (150, 0), (20, 2)], drugs=tocilizumab(190), therapy_days=9)
     assert found.doses == ()
@@ -80,6 +86,11 @@ def test_the_response_is_the_grade_now_against_the_grade_at_the_dose(
 ) -> None:
     found = course(phases=phases, drugs=tocilizumab(10))
     assert (found.response, found.grade_at_dose) == (response, at_dose)
+
+
+def test_the_response_is_that_to_the_last_dose() -> None:
+    found = course(phases=[(40, 2), (20, 3)], drugs=tocilizumab(30, 10))
+    assert (found.response, found.grade_at_dose) == (Response.UNCHANGED, 3)
 
 
 def test_a_dose_before_the_therapy_was_given_at_grade_0() -> None:
@@ -172,6 +183,14 @@ def test_an_order_newer_than_the_last_dose_is_still_open(order_at: float, waits:
     assert (course(drugs=tocilizumab(10), orders=orders).open_order is not None) is waits
 
 
+def test_the_newest_order_after_the_last_dose_is_the_open_one() -> None:
+    orders = [ordered("tocilizumab", at, "il6-blocker", name=f"{at} h") for at in (20, 8, 3)]
+    found = course(drugs=tocilizumab(30, 10), orders=orders).open_order
+    assert found is not None
+    assert found.name == "3 h"
+    assert course(drugs=tocilizumab(30, 10), orders=orders[:1]).open_order is None
+
+
 def test_an_order_without_any_dose_is_open() -> None:
     assert course(orders=[ordered("tocilizumab", 200, "il6-blocker")]).open_order is not None
 
@@ -188,10 +207,21 @@ def test_a_steroid_that_is_ordered_is_known() -> None:
     assert (waiting.agent, waiting.last) == ("methylprednisolone", None)
 
 
-@pytest.mark.parametrize(("hours", "active"), [(12, True), (12.1, False)])
+@pytest.mark.parametrize(("hours", "active"), [(-0.1, False), (0, True), (12, True), (12.1, False)])
 def test_an_antibiotic_is_active_for_twelve_hours_or_while_it_is_ordered(hours: float, active: bool) -> None:
     assert (course(drugs=[given("cefepime", hours)]).antibiotic is not None) is active
     assert course(orders=[ordered("cefepime", 40, "antibiotic")]).antibiotic is not None
+
+
+def test_the_antibiotic_that_was_given_or_ordered_last_is_named() -> None:
+    drugs = [given("cefepime", 6), given("meropenem", 2, group="antibiotic")]
+    last = course(drugs=drugs).antibiotic
+    assert last is not None
+    assert last.name == "meropenem"
+    orders = [ordered(name, hours, "antibiotic") for name, hours in (("cefepime", 6), ("meropenem", 2))]
+    waiting = course(orders=orders).antibiotic
+    assert waiting is not None
+    assert waiting.name == "meropenem"
 
 
 @pytest.mark.parametrize(

@@ -44,10 +44,11 @@ def test_s_dx_1_the_charted_grade_is_shown_beside_the_one_of_the_record(grade: s
     assert (values["grade"], values["now"], values["differs"]) == (grade, 1, differs)
 
 
-def test_s_dx_1_a_grade_from_before_the_therapy_is_not_of_this_one() -> None:
-    regrade = charted("3", 100).advice.regrade
+@pytest.mark.parametrize(("hours", "counts"), [(72.1, False), (72, True), (0, True), (-0.1, False)])
+def test_s_dx_1_a_grade_charted_since_the_therapy_and_up_to_now_counts(hours: float, counts: bool) -> None:
+    regrade = charted("1", hours).advice.regrade
     assert regrade is not None
-    assert regrade.charted is None
+    assert (regrade.charted is not None) is counts
 
 
 def test_s_dx_1_of_several_charted_grades_the_last_counts() -> None:

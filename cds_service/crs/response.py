@@ -32,7 +32,7 @@ def response_since(timeline: Timeline, assessment: Assessment, scale: Scale, dos
     grade = 0 if _before_crs(then) else then.grade
     if grade is None:
         return Response.NOT_KNOWN, None
-    if _worse(timeline, then, assessment) or (assessment.grade > grade and not then.is_floor):
+    if _worse(timeline, then, grade, assessment) or (assessment.grade > grade and not then.is_floor):
         return Response.DETERIORATED, grade
     if assessment.grade < grade:
         return (Response.NOT_KNOWN if assessment.is_floor else Response.IMPROVED), grade
@@ -47,15 +47,15 @@ def _before_crs(then: Assessment) -> bool:
     return masked and then.grade is None and not any(finding.floor for finding in then.findings)
 
 
-def _worse(timeline: Timeline, then: Assessment, now: Assessment) -> bool:
-    """A new sign, a further vasopressor, or a sign that stands for a higher grade than all of them did (C13)."""
+def _worse(timeline: Timeline, then: Assessment, grade: int, now: Assessment) -> bool:
+    """A new sign, a further vasopressor, or a sign that stands for a higher grade than all of them did then (C13)."""
     for finding in now.findings:
         before = next((item for item in then.findings if item.criterion is finding.criterion), None)
         if finding.criterion is Criterion.FEVER or finding.state is not State.MET or before is None:
             continue
         if before.state is State.NOT_MET:
             return True
-        if before.state is State.MET and not before.floor and (finding.grade or 0) > (then.grade or 0):
+        if before.state is State.MET and not before.floor and (finding.grade or 0) > grade:
             return True
     return len(_pressors(timeline, now.as_of)) > len(_pressors(timeline, then.as_of))
 

@@ -164,6 +164,22 @@ def test_what_is_missing_at_the_dose_is_no_lack_of_improvement() -> None:
     assert hidden.response is Response.NOT_KNOWN
 
 
+def test_c13_a_sign_that_was_not_known_at_the_dose_is_neither_worse_nor_better_now() -> None:
+    bedside = Bedside(
+        phases=[(20, 1)],
+        drugs=tocilizumab(10),
+        gaps={"oxygen": Gap("not all pages", ago(4))},
+        more={"oxygen": LOW_FLOW},
+    )
+    assert bedside.assessment.grade == 2
+    assert (bedside.course.response, bedside.course.grade_at_dose) == (Response.NOT_KNOWN, 1)
+
+
+def test_c13_a_dose_given_when_only_the_temperature_was_not_known_was_given_at_no_known_grade() -> None:
+    found = course(phases=[(20, 0), (6, 2)], drugs=tocilizumab(10), gaps={"temperatures": Gap("one page", ago(9))})
+    assert (found.response, found.grade_at_dose) == (Response.NOT_KNOWN, None)
+
+
 def test_what_is_missing_now_is_no_improvement() -> None:
     bedside = Bedside(
         phases=[(20, 3), (6, 1)], drugs=tocilizumab(10), gaps={"pressures": Gap("not read"), "oxygen": Gap("not read")}
@@ -260,6 +276,23 @@ def test_a_negative_result_excludes_nothing_when_others_could_not_be_read() -> N
     found = course(cultures=[culture("negative", 2)], gaps={"cultures": Gap("not read")})
     assert not found.cultures.exclude_infection
     assert found.cultures.unread == "not read"
+
+
+@pytest.mark.parametrize(("hours", "excluded"), [(124, True), (124.1, False)])
+def test_c27_results_count_from_a_day_before_the_last_of_several_doses(hours: float, excluded: bool) -> None:
+    cultures = [culture("negative", hours)]
+    found = course(phases=[(160, 2)], drugs=tocilizumab(150, 100), cultures=cultures, therapy_days=8)
+    assert found.cultures.exclude_infection is excluded
+
+
+def test_c27_of_several_cultures_the_last_is_named() -> None:
+    cultures = [culture("negative", 40), culture("drawn", 20), culture("ordered", 2)]
+    found = course(cultures=cultures).cultures
+    assert found.taken == found.pending == cultures[-1]
+
+
+def test_c27_a_culture_charted_with_its_negative_result_is_not_pending() -> None:
+    assert course(cultures=[culture("drawn", 20), culture("negative", 20)]).cultures.pending is None
 
 
 def test_a_culture_taken_after_the_negative_result_is_pending() -> None:

@@ -71,6 +71,19 @@ def test_s_pit_mon_2_the_newest_result_counts_while_it_says_something(
     assert warned(lab("platelets", hours, "20000"), lab("platelets", 5, "90000")) == []
 
 
+@pytest.mark.parametrize(("hours", "said"), [(0, [(WARNING, "platelets")]), (-0.1, [])])
+def test_s_pit_mon_2_a_result_counts_from_its_time_on(hours: float, said: list[tuple[str, str]]) -> None:
+    assert warned(lab("platelets", hours, "20000")) == said
+
+
+def test_s_pit_mon_2_the_summary_names_what_is_beyond_its_limit_and_not_what_cannot_be_evaluated() -> None:
+    labs = [lab("platelets", 3, "20000"), lab("neutrophils", 3, "900"), lab("alt", 3, "2000")]
+    bedside = Bedside(labs=labs)
+    assert bedside.values(Say.STATUS_LABS) == {"names": "neutrophils, platelets"}
+    assert Say.LAB_NOT_EVALUATED in bedside.says
+    assert Say.STATUS_LABS not in Bedside(labs=labs[2:]).says
+
+
 def test_s_pit_mon_2_a_count_below_the_range_of_the_machine_is_below_the_limit() -> None:
     assert warned(lab("neutrophils", 3, "100", comparator="<")) == [(WARNING, "neutrophils")]
     assert warned(lab("neutrophils", 3, "2000", comparator="<")) == [(NOT_EVALUATED, "neutrophils")]

@@ -145,6 +145,11 @@ def test_one_missing_result_is_named_alone(test: str) -> None:
     assert Bedside(labs=there).values(Say.BASELINE_LABS)["tests"] == BASELINE[test]
 
 
+@pytest.mark.parametrize(("hours", "asked"), [(0, False), (-0.1, True)])
+def test_s_lab_1_a_result_counts_from_its_time_on(hours: float, asked: bool) -> None:
+    assert (Say.BASELINE_LABS in Bedside(labs=[lab(test, hours) for test in BASELINE]).says) is asked
+
+
 def test_a_complete_baseline_is_silent_and_an_old_one_is_not() -> None:
     assert Say.BASELINE_LABS not in Bedside(labs=[lab(test, 24) for test in BASELINE]).says
     assert Bedside(labs=[lab(test, 24.1) for test in BASELINE]).values(Say.BASELINE_LABS)["tests"].count(",") == 6

@@ -312,15 +312,19 @@ def test_a_culture_taken_after_the_negative_result_is_pending() -> None:
         ({"scores": [score("9", 12)]}, Icans.PRESENT),
         ({"scores": [score("6", 14)]}, Icans.SUSPECTED),
         ({"scores": [score("6", 14), score("10", 1)]}, Icans.ABSENT),
-        ({"scores": [score("6", 100)]}, Icans.NOT_RECORDED),
+        ({"scores": [score("6", 72)]}, Icans.SUSPECTED),
+        ({"scores": [score("6", 72.1)]}, Icans.NOT_RECORDED),
+        ({"scores": [score("6", -0.1)]}, Icans.NOT_RECORDED),
         ({"scores": [score("8", 1, "capd-score")]}, Icans.ABSENT),
         ({"scores": [score("9", 1, "capd-score")]}, Icans.PRESENT),
         ({"scores": [score("9", 1), score("10", 1)]}, Icans.PRESENT),
         ({"scores": [score("10", 1), score("9", 1)]}, Icans.PRESENT),
         ({"scores": [score("9", 1, "capd-score"), score("10", 1)]}, Icans.PRESENT),
+        ({"scores": [score("10", 1, "capd-score")]}, Icans.PRESENT),
         ({"diagnoses": [diagnosis("icans", 0)]}, Icans.PRESENT),
         ({"diagnoses": [diagnosis("icans", 72)]}, Icans.PRESENT),
-        ({"diagnoses": [diagnosis("icans", 100)]}, Icans.ABSENT),
+        ({"diagnoses": [diagnosis("icans", 72.1)]}, Icans.ABSENT),
+        ({"diagnoses": [diagnosis("icans", -0.1)]}, Icans.ABSENT),
         ({"diagnoses": [diagnosis("icans-suspected", 5)]}, Icans.SUSPECTED),
         ({"scores": [], "diagnoses": [diagnosis("hlh", 5)]}, Icans.NOT_RECORDED),
         ({"scores": [score("3", 1, "crs-grade")]}, Icans.NOT_RECORDED),
@@ -330,6 +334,12 @@ def test_icans_is_a_coded_diagnosis_an_abnormal_score_or_a_finding_since_the_the
     known: dict[str, Any], icans: Icans
 ) -> None:
     assert course(**known).neurotoxicity.icans is icans
+
+
+@pytest.mark.parametrize("kind", ["icans", "icans-suspected"])
+def test_s_pit_icans_1_of_several_signs_the_last_is_named(kind: str) -> None:
+    found = course(diagnoses=[diagnosis(kind, 20, "confusion"), diagnosis(kind, 5, "seizure")]).neurotoxicity
+    assert (found.figures["basis"], found.figures["since"]) == ("seizure", ago(5))
 
 
 def test_allergies_are_no_part_of_the_course_and_block_by_agent() -> None:

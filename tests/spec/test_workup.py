@@ -222,15 +222,16 @@ def test_high_fever_and_low_pressure_within_36_hours_of_cells_predict_severe_ica
     assert (Say.ICANS_RISK in bedside.says) is risk
 
 
-def test_a_therapy_of_a_day_without_a_time_counts_from_the_end_of_that_day() -> None:
-    bedside = Bedside(therapy_days=2, more=hot("39", 3))
+@pytest.mark.parametrize(("days", "risk"), [(2, True), (2.5, True), (2.51, False)])
+def test_dq_38_a_therapy_of_a_day_without_a_time_counts_from_the_end_of_that_day(days: float, risk: bool) -> None:
+    bedside = Bedside(therapy_days=days, more=hot("39", 3))
     assert not at_risk(bedside.patient)
     (therapy,) = bedside.timeline.therapies
     patient = bedside.patient
     exposure = patient.assessment.exposure
     assert exposure is not None
     day = replace(exposure, therapy=replace(therapy, whole_day=True))
-    assert at_risk(replace(patient, assessment=replace(patient.assessment, exposure=day)))
+    assert at_risk(replace(patient, assessment=replace(patient.assessment, exposure=day))) is risk
 
 
 # --- antifungal -------------------------------------------------------------------------------------------------------

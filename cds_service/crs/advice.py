@@ -150,5 +150,7 @@ def _prompts(assessment: Assessment) -> tuple[Line, ...]:
         for finding in assessment.findings
         if finding.criterion is not Criterion.FEVER and finding.state is State.MET
     ]
-    known = assessment.finding(Criterion.FEVER).state is not State.UNKNOWN if met else True
-    return (Line(Say.SEPSIS_PROMPT, {"signs": " and ".join(met), "known": known}),) if met else ()
+    if not met:
+        return ()
+    known = assessment.finding(Criterion.FEVER).state is not State.UNKNOWN
+    return (Line(Say.SEPSIS_PROMPT, {"signs": " and ".join(met), "known": known}),)

@@ -1,5 +1,6 @@
 """Corticosteroids: at once at grade 3 and 4, at grade 2 when refractory, never twice, no adult doses in a child."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -12,7 +13,9 @@ from tests.bedside import (
     ago,
     allergy,
     born,
+    content,
     culture,
+    dexamethasone,
     diagnosis,
     given,
     ordered,
@@ -218,3 +221,62 @@ def test_they_are_not_named_after_an_improvement(phases: list[tuple[float, int]]
 def test_late_crs_gets_no_recommended_steroid() -> None:
     bedside = Bedside(phases=[(20, 3)], therapy_days=41, diagnoses=[diagnosis("crs", 20)])
     assert steroids(bedside) == {"dexamethasone-10": False}
+
+
+# --- what comes after both (S-REF-1) ----------------------------------------------------------------------------------
+
+
+def options_are_named(bedside: Bedside) -> bool:
+    return Say.REFRACTORY_OPTIONS in bedside.says
+
+
+@pytest.mark.parametrize(("doses", "named"), [((145,), False), ((145, 80), True), ((145, 110, 80), True)])
+def test_s_ref_1_options_are_named_once_no_further_tocilizumab_is_left(doses: tuple[float, ...], named: bool) -> None:
+    assert options_are_named(Bedside(phases=[(150, 3)], drugs=tocilizumab(*doses), therapy_days=8)) is named
+
+
+@pytest.mark.parametrize(
+    ("icans", "repeat_with_icans", "named"),
+    [(False, False, False), (True, False, True), (True, True, False), (False, True, False)],
+)
+def test_s_ref_1_icans_leaves_no_further_tocilizumab_where_the_protocol_says_so(
+    icans: bool, repeat_with_icans: bool, named: bool
+) -> None:
+    bedside = Bedside(
+        phases=[(90, 3)],
+        drugs=tocilizumab(80),
+        therapy_days=6,
+        diagnoses=[diagnosis("icans", 5)] if icans else [],
+        protocol=replace(content().protocol, repeat_with_icans=repeat_with_icans),
+    )
+    assert options_are_named(bedside) is named
+
+
+def test_s_ref_1_icans_before_any_tocilizumab_names_no_options() -> None:
+    bedside = Bedside(phases=[(40, 3)], drugs=dexamethasone("10", 30, 20, 10), diagnoses=[diagnosis("icans", 5)])
+    assert not options_are_named(bedside)
+
+
+@pytest.mark.parametrize(("hours", "named"), [(23.9, False), (24, True), (24.1, True)])
+def test_s_ref_1_a_steroid_fails_when_nothing_is_better_after_a_day(hours: float, named: bool) -> None:
+    steroid = dexamethasone("10", hours, 12, 4)
+    bedside = Bedside(phases=[(150, 3)], drugs=[*tocilizumab(145, 40), *steroid], therapy_days=8)
+    assert options_are_named(bedside) is named
+
+
+@pytest.mark.parametrize(
+    ("phases", "named"),
+    [
+        ([(150, 4), (20, 3)], False),  # better since the steroid, the same since the last tocilizumab
+        ([(150, 3)], True),
+    ],
+)
+def test_s_ref_1_a_steroid_that_helps_has_not_failed(phases: list[tuple[float, int]], named: bool) -> None:
+    drugs = [*tocilizumab(145, 10), *dexamethasone("10", 30, 20, 6)]
+    assert options_are_named(Bedside(phases=phases, drugs=drugs, therapy_days=8)) is named
+
+
+def test_s_ref_1_a_steroid_fails_at_once_when_it_gets_worse() -> None:
+    drugs = [*tocilizumab(145, 5), *dexamethasone("10", 10, 4)]
+    assert options_are_named(Bedside(phases=[(150, 2), (8, 3)], drugs=drugs, therapy_days=8))
+    assert not options_are_named(Bedside(phases=[(150, 3)], drugs=drugs, therapy_days=8))

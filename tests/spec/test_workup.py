@@ -13,6 +13,7 @@ from cds_service.crs.treatment import Patient
 from tests.bedside import (
     Bedside,
     ago,
+    allergy,
     born,
     content,
     culture,
@@ -287,6 +288,23 @@ def test_acetaminophen_is_not_offered_without_a_fever_now() -> None:
     assert Say.ACETAMINOPHEN not in bedside.says
 
 
+@pytest.mark.parametrize(("group", "offered"), [("antipyretic", False), ("antibiotic", True)])
+def test_s_mgt_1a_acetaminophen_is_not_offered_with_an_allergy_to_an_antipyretic(group: str, offered: bool) -> None:
+    bedside = Bedside(phases=[(20, 1)], allergies=[allergy("any", group)])
+    assert (Say.ACETAMINOPHEN in bedside.says) is offered
+
+
+def test_s_mgt_1a_acetaminophen_is_not_offered_for_a_fever_that_tocilizumab_hides() -> None:
+    bedside = Bedside(phases=[(30, 1), (13, 0)], drugs=tocilizumab(5))
+    assert (bedside.assessment.grade, bedside.course.antipyretic) == (1, None)
+    assert Say.ACETAMINOPHEN not in bedside.says
+
+
+def test_s_mgt_1x_at_grade_1_there_is_no_treatment_to_speak_of() -> None:
+    assert Bedside(phases=[(20, 1)]).advice.treatment is None
+    assert Bedside(phases=[(20, 2)]).advice.treatment is not None
+
+
 def test_at_grade_1_after_tocilizumab_the_dose_is_said_and_that_the_peak_was_higher() -> None:
     bedside = Bedside(phases=[(30, 3), (8, 1)], drugs=tocilizumab(20))
     assert bedside.assessment.grade == 1
@@ -294,7 +312,12 @@ def test_at_grade_1_after_tocilizumab_the_dose_is_said_and_that_the_peak_was_hig
     assert bedside.values(Say.TOCILIZUMAB_GIVEN)["doses"] == 1
 
 
-@pytest.mark.parametrize(("hours", "said"), [(72, False), (73, True)])
+@pytest.mark.parametrize("grade", [1, 2, 3, 4])
+def test_at_its_peak_no_higher_grade_is_said(grade: int) -> None:
+    assert Say.BELOW_PEAK not in Bedside(phases=[(20, grade)]).says
+
+
+@pytest.mark.parametrize(("hours", "said"), [(20, False), (72, False), (73, True)])
 def test_fever_of_more_than_72_hours_at_grade_1_is_said(hours: float, said: bool) -> None:
     assert (Say.LONG_FEVER in Bedside(phases=[(hours, 1)], therapy_days=6).says) is said
 

@@ -115,12 +115,12 @@ def _baseline(plan: dict[str, Any]) -> int:
 
 def _parts(plan: dict[str, Any], module: str) -> tuple[list[str], list[str]]:
     """The tests of the module, then the others."""
-    first = plan["first"].get(module, [module])
+    first = plan["first"].get(module, [f"test_{module}.py"])
     return _files(first), _files([name for name in plan["tests"] if name not in first])
 
 
 def _files(names: Sequence[str]) -> list[str]:
-    return [f"tests/spec/test_{name}.py" for name in names]
+    return [f"tests/spec/{name}" for name in names]
 
 
 def _summary(name: str, mutants: int, alive: int) -> str:

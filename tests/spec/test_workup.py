@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cds_service.crs.neurotoxicity import severe_icans_risk
+from cds_service.crs.protocol import Protocol, Stage, WeightBand
 from cds_service.crs.sentences import Say
 from cds_service.crs.timeline import Gap, OxygenSaturation, OxygenSupport, Temperature
 from cds_service.crs.treatment import Patient
@@ -132,6 +133,67 @@ def test_s_pit_icans_1_the_signs_to_look_for_are_named_at_any_age(years: int | N
         assert sign in said
 
 
+# --- an antibiotic that the hospital's own protocol names (S-INF-2, N-21) ---------------------------------------------
+
+
+def site_antibiotic(**differs: Any) -> Protocol:
+    """The protocol with an antibiotic of the hospital, 100 mg every 8 hours, for adults."""
+    plan = content().protocol
+    stages = (Stage(mg=Decimal(100), every_hours=8),)
+    order = replace(plan.orders["dexamethasone-10"], id="own", text="own drug", agent="own", group="antibiotic")
+    order = replace(order, **{"stages": stages, "taper": None, "then": "", **differs})
+    return replace(plan, orders={**plan.orders, "own": order}, infection_orders=(*plan.infection_orders, "own"))
+
+
+def test_s_inf_2_the_hospitals_antibiotic_is_drafted_and_never_preselected() -> None:
+    bedside = Bedside(phases=[(20, 1)], protocol=site_antibiotic())
+    assert not bedside.drafts["own"].recommended
+    assert bedside.values(Say.ANTIBIOTICS_OF_PROTOCOL) == {"regimens": "own drug 100 mg IV every 8 h"}
+    assert Say.ANTIBIOTICS not in bedside.says
+
+
+@pytest.mark.parametrize(
+    ("known", "drafted", "unknown", "allergic"),
+    [
+        ({}, True, False, False),
+        ({"gaps": {"drugs": Gap("not read")}}, False, True, False),
+        ({"gaps": {"orders": Gap("not read")}}, False, False, False),
+        ({"gaps": {"allergies": Gap("not read")}}, False, False, False),
+        ({"gaps": {"scores": Gap("not read")}}, True, False, False),
+        ({"allergies": [allergy("any", "antibiotic")]}, False, False, True),
+        ({"allergies": [allergy("any", "beta-lactam")]}, False, False, True),
+        ({"allergies": [allergy("any", "antipyretic")]}, True, False, False),
+        ({"birth_date": born(17, days=300)}, False, False, False),
+        ({"birth_date": born(18, days=0)}, True, False, False),
+        ({"birth_date": None, "weights": []}, False, False, False),
+    ],
+)
+def test_n_21_no_antibiotic_is_drafted_with_an_allergy_to_one_in_a_child_or_where_that_is_not_known(
+    known: dict[str, Any], drafted: bool, unknown: bool, allergic: bool
+) -> None:
+    bedside = Bedside(phases=[(20, 1)], protocol=site_antibiotic(), **known)
+    assert ("own" in bedside.drafts) is drafted
+    assert (Say.ANTIBIOTICS_OF_PROTOCOL in bedside.says) is drafted
+    if not drafted:
+        assert bedside.values(Say.ANTIBIOTICS) == {"unknown": unknown, "allergic": allergic}
+
+
+def test_s_inf_2_no_antibiotic_is_drafted_beside_an_active_one() -> None:
+    bedside = Bedside(phases=[(20, 1)], drugs=[given("cefepime", 3)], protocol=site_antibiotic())
+    assert "own" not in bedside.drafts
+    assert bedside.values(Say.ANTIBIOTICS_ACTIVE)["name"] == "cefepime"
+
+
+@pytest.mark.parametrize(("weights", "milligrams"), [([weight("80")], 1200), ([weight("80", 31)], None)])
+def test_n_03_an_antibiotic_by_weight_is_drafted_with_a_usable_weight_only(
+    weights: list[Any], milligrams: int | None
+) -> None:
+    plan = site_antibiotic(stages=(), weight_bands=(WeightBand(mg_per_kg=Decimal(15)),))
+    drafts = Bedside(phases=[(20, 1)], weights=weights, protocol=plan).drafts
+    found = drafts["own"].dose.mg if "own" in drafts and drafts["own"].dose else None
+    assert found == milligrams
+
+
 # --- laboratory -------------------------------------------------------------------------------------------------------
 
 
@@ -250,6 +312,27 @@ def test_dq_38_a_therapy_of_a_day_without_a_time_counts_from_the_end_of_that_day
 )
 def test_antifungals_are_named_once_a_steroid_is_offered_or_given(known: dict[str, Any], said: bool) -> None:
     assert (Say.ANTIFUNGAL in Bedside(**known).says) is said
+
+
+@pytest.mark.parametrize(("hours", "said"), [(72.1, False), (72, True), (0, True), (-0.1, False)])
+def test_hyperinflammation_charted_since_the_therapy_is_named(hours: float, said: bool) -> None:
+    assert (Say.HYPERINFLAMMATION in Bedside(diagnoses=[diagnosis("hlh", hours)]).says) is said
+    assert Say.HYPERINFLAMMATION not in Bedside(diagnoses=[diagnosis("icans", 5)]).says
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({"phases": [(20, 1)]}, False),
+        ({"phases": [(30, 3), (8, 1)], "drugs": tocilizumab(20)}, True),
+        ({"phases": [(20, 2)]}, True),
+    ],
+)
+def test_s_pit_mon_2_low_platelets_are_said_once_treatment_is_offered_or_has_begun(
+    known: dict[str, Any], said: bool
+) -> None:
+    bedside = Bedside(labs=[lab("platelets", 3, "20000")], **known)
+    assert [line.say for line in bedside.lines].count(Say.LAB_WARNING) == int(said)
 
 
 # --- care -------------------------------------------------------------------------------------------------------------

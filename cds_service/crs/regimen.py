@@ -80,13 +80,11 @@ def _first_dose(given: list[Drug], last: Drug, pause: timedelta) -> Drug:
     """The first of the doses of the same drug at the same dose that were given without a pause."""
     first = last
     for drug in reversed(given):
-        if (drug.agent, drug.dose_mg) != (last.agent, last.dose_mg):
-            if drug.time < last.time:
-                break
-            continue
-        if first.time - drug.last_true(first.time) > pause:
+        if (drug.agent, drug.dose_mg) == (last.agent, last.dose_mg):
+            if first.time - drug.last_true(first.time) <= pause:
+                first = drug
+        elif drug.time < last.time:
             break
-        first = drug
     return first
 
 

@@ -1,10 +1,12 @@
 """Corticosteroids that are running: which, since when, what came of them, and what replaces them (S-MGT-3c, 3d, 4c)."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from cds_service.crs.regimen import Regimen
 from cds_service.crs.response import Response
 from cds_service.crs.sentences import Say
 from cds_service.crs.timeline import Gap, OxygenSupport
@@ -13,6 +15,7 @@ from tests.bedside import (
     ago,
     allergy,
     born,
+    content,
     culture,
     dexamethasone,
     given,
@@ -47,6 +50,8 @@ def order_of(mg: str | None, hours: float = 5, agent: str = "dexamethasone") -> 
         ([*dexamethasone("20", 30), given("methylprednisolone", 5, "1000")], "methylprednisolone", "1000", 5),
         (dexamethasone("10", 60, 30, 6), "dexamethasone", "10", 30),
         (dexamethasone("10", 54, 30, 6), "dexamethasone", "10", 54),
+        ([*dexamethasone("10", 22, 10, 4), *dexamethasone("20", 16)], "dexamethasone", "10", 10),
+        ([*dexamethasone("20", 22, 16, 4), *dexamethasone("10", 4)], "dexamethasone", "20", 22),
     ],
 )
 def test_a_regimen_begins_with_its_first_dose_at_that_dose_without_a_day_between(
@@ -55,6 +60,32 @@ def test_a_regimen_begins_with_its_first_dose_at_that_dose_without_a_day_between
     steroid = Bedside(phases=[(20, 3)], drugs=doses).course.steroid
     assert steroid is not None
     assert (steroid.agent, str(steroid.dose_mg), steroid.since) == (agent, mg, ago(since))
+
+
+def test_a_course_charted_over_time_makes_no_pause_of_the_doses_charted_in_it() -> None:
+    over_time = replace(given("dexamethasone", 80, "10"), until=ago(28))
+    steroid = Bedside(phases=[(20, 3)], drugs=[over_time, *dexamethasone("10", 60, 6)]).course.steroid
+    assert steroid is not None
+    assert steroid.since == ago(80)
+
+
+@pytest.mark.parametrize(
+    ("agent", "mg", "weaker", "at_least"),
+    [
+        ("methylprednisolone", "250", True, False),
+        ("methylprednisolone", "999", True, False),
+        ("methylprednisolone", "1000", False, True),
+        ("methylprednisolone", "1001", False, True),
+        ("methylprednisolone", None, False, False),
+        ("dexamethasone", "20", False, False),
+    ],
+)
+def test_s_mgt_4c_a_regimen_is_compared_with_the_dose_an_order_begins_with(
+    agent: str, mg: str | None, weaker: bool, at_least: bool
+) -> None:
+    regimen = Regimen(agent=agent, name=agent, dose_mg=None if mg is None else Decimal(mg), since=ago(5))
+    order = content().protocol.orders["methylprednisolone"]
+    assert (regimen.is_weaker_than(order), regimen.is_at_least(order)) == (weaker, at_least)
 
 
 def test_the_grade_card_names_it_at_any_grade() -> None:
@@ -229,7 +260,15 @@ def test_a_stronger_order_that_waits_already_leaves_no_second_draft() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hours", "mg", "drafted"), [(30, "10", True), (30, None, True), (1, "10", False), (30, "16", False)]
+    ("hours", "mg", "drafted"),
+    [
+        (30, "10", True),
+        (4, "10", True),
+        (3.9, "10", False),
+        (30, None, True),
+        (1, "10", False),
+        (30, "16", False),
+    ],
 )
 def test_the_order_behind_the_doses_that_are_given_is_not_a_second_one(
     hours: float, mg: str | None, drafted: bool

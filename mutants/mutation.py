@@ -41,12 +41,13 @@ class Mutant:
     def install(self) -> None:
         """Put the mutant where every import of the module finds it."""
         name = f"{CORE}.{self.module}"
+        package, _, leaf = name.rpartition(".")
         spec = find_spec(name)
         if spec is None:
             raise ModuleNotFoundError(name)
         module = module_from_spec(spec)
         sys.modules[name] = module
-        setattr(import_module(CORE), self.module, module)
+        setattr(import_module(package), leaf, module)
         exec(compile(self.code, str(spec.origin), "exec"), module.__dict__)  # noqa: S102 - that is what a mutant is for
 
 

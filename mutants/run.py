@@ -45,8 +45,8 @@ def _test(modules: Sequence[str]) -> int:
     began = monotonic()
     limit = _baseline(plan)
     found = killed = 0
-    for module in modules or sorted(path.stem for path in SOURCES.glob("[a-z]*.py")):
-        source = (SOURCES / f"{module}.py").read_text(encoding="utf-8")
+    for module in modules or _modules():
+        source = SOURCES.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
         mutants = list(mutants_of(module, source, operators))
         alive = survivors(mutants, _parts(plan, module), limit)
         found, killed = found + len(mutants), killed + len(mutants) - len(alive)
@@ -55,6 +55,11 @@ def _test(modules: Sequence[str]) -> int:
             _say(f"    {'known' if row in known else 'NEW  '} {row}")
     _say(f"{_summary('all', found, found - killed)} in {(monotonic() - began) / 60:.0f} min")
     return int(100 * killed < LEAST * found)
+
+
+def _modules() -> list[str]:
+    """The modules of the core by name, those of a folder as `review.route`."""
+    return sorted(".".join(path.relative_to(SOURCES).with_suffix("").parts) for path in SOURCES.rglob("[a-z]*.py"))
 
 
 def survivors(mutants: Sequence[Mutant], parts: Sequence[Sequence[str]], limit: int) -> list[Mutant]:
@@ -114,8 +119,9 @@ def _baseline(plan: dict[str, Any]) -> int:
 
 
 def _parts(plan: dict[str, Any], module: str) -> tuple[list[str], list[str]]:
-    """The tests of the module, then the others."""
-    first = plan["first"].get(module, [f"test_{module}.py"])
+    """The tests of the module, or of its folder, then the others."""
+    folder, _, name = module.rpartition(".")
+    first = plan["first"].get(module, [folder or f"test_{name}.py"])
     return _files(first), _files([name for name in plan["tests"] if name not in first])
 
 

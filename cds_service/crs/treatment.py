@@ -94,7 +94,7 @@ class Patient:
     def needs_oxygen_first(self) -> bool:
         """True when the grade rests on a low saturation before anyone gave oxygen (C16)."""
         others = [f for f in self.assessment.findings if f.criterion is not Criterion.HYPOXIA]
-        alone = all((finding.grade or 0) < 2 for finding in others)
+        alone = all(finding.grade is None for finding in others)
         return alone and NO_OXYGEN_YET in self.assessment.finding(Criterion.HYPOXIA).doubts
 
     @property
@@ -109,8 +109,8 @@ class Patient:
         episode, hypotension = self.assessment.episode, self.assessment.finding(Criterion.HYPOTENSION)
         if episode is None or episode.onset is None:
             return "; ".join(("no fever is documented", *self.assessment.finding(Criterion.FEVER).doubts))
-        hypoxia = self.assessment.finding(Criterion.HYPOXIA).grade or 0
-        return "; ".join(hypotension.doubts) if self.grade == 2 and hypoxia < 2 else ""
+        alone = self.grade == 2 and self.assessment.finding(Criterion.HYPOXIA).grade is None
+        return "; ".join(hypotension.doubts) if alone else ""
 
     @property
     def infection_first(self) -> bool:
@@ -162,4 +162,4 @@ class Patient:
 
 def hours(window: timedelta) -> str:
     """A window of content in whole hours: `72 h`."""
-    return f"{int(window.total_seconds() // 3600)} h"
+    return f"{window // timedelta(hours=1)} h"

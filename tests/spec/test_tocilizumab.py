@@ -1,12 +1,14 @@
 """Tocilizumab: when it is drafted, how much, and why not when it is not."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from cds_service.crs.assessment import Criterion
 from cds_service.crs.sentences import Say
-from cds_service.crs.timeline import Gap, OxygenSaturation, Unused
+from cds_service.crs.timeline import Flag, Gap, OxygenSaturation, OxygenSupport, Unused
 from cds_service.crs.treatment import Draft
 from tests.bedside import (
     Bedside,
@@ -367,6 +369,34 @@ def test_a_low_saturation_beside_a_low_pressure_sets_no_condition() -> None:
     assert found is not None
     assert found.condition == ""
     assert bedside.values(Say.TOCILIZUMAB)["oxygen"] is False
+
+
+def test_c16_a_low_saturation_on_a_vasopressor_sets_no_condition() -> None:
+    low = OxygenSaturation(time=ago(0), reference="Observation/s", percent=Decimal(86))
+    bedside = Bedside(phases=[(20, 3)], more={"saturations": (low,)})
+    assert bedside.drafts["tocilizumab"].condition == ""
+
+
+def test_4_4_a_doubtful_pressure_beside_oxygen_gives_a_dose() -> None:
+    oxygen = OxygenSupport(time=ago(0), reference="Observation/o2", device="nasal-cannula", flow=Decimal(2))
+    bedside = Bedside(phases=[(20, 1), (3, 2), (2, 1)], more={"oxygen": (oxygen,)})
+    assert bedside.assessment.finding(Criterion.HYPOTENSION).doubts
+    assert (bedside.assessment.grade, Say.RESERVATION in bedside.says) == (2, False)
+    assert draft(bedside) is not None
+
+
+def test_4_4_a_doubtful_vasopressor_is_grade_3_and_gives_a_dose() -> None:
+    (infusion,) = Bedside(phases=[(5, 3)]).timeline.vasoactives
+    doubtful = replace(infusion, flags=(Flag.ASSUMED_ZONE,))
+    bedside = Bedside(phases=[(20, 1)], more={"vasoactives": (doubtful,)})
+    assert bedside.assessment.finding(Criterion.HYPOTENSION).doubts
+    assert (bedside.assessment.grade, Say.RESERVATION in bedside.says) == (3, False)
+    assert draft(bedside) is not None
+
+
+def test_s_pit_ster_3_crs_that_began_after_a_prophylactic_dose_is_not_refractory() -> None:
+    assert not Bedside(phases=[(60, 0), (6, 3)], drugs=tocilizumab(30)).patient.refractory
+    assert Bedside(phases=[(60, 1), (6, 3)], drugs=tocilizumab(30)).patient.refractory
 
 
 def test_a_single_low_pressure_followed_by_normal_ones_gives_no_dose() -> None:

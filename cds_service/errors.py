@@ -122,6 +122,13 @@ class FhirGone(FhirServerError):
     issue = "deleted"
 
 
+class FhirNotUnique(FhirServerError):
+    """More than one resource meets the condition of a create."""
+
+    status = HTTPStatus.PRECONDITION_FAILED
+    issue = "multiple-matches"
+
+
 class FhirNotAcceptable(FhirServerError):
     """The client takes no form of JSON."""
 

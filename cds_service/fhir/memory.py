@@ -9,8 +9,9 @@ from datetime import datetime
 from itertools import count
 from threading import RLock
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
-from cds_service.errors import CdsError, FhirBadRequest, FhirGone, FhirNotFound, operation_outcome
+from cds_service.errors import CdsError, FhirBadRequest, FhirGone, FhirNotFound, FhirNotUnique, operation_outcome
 from cds_service.fhir.search import (
     ID,
     LARGEST_PAGE,
@@ -49,9 +50,11 @@ def _asked(entry: Any) -> tuple[str, str, str]:
     if not isinstance(request, dict) or request.get("method") not in ("POST", "PUT", "DELETE"):
         raise FhirBadRequest("Each entry of the Bundle needs a request whose method is POST, PUT or DELETE.")
     resource_type, _, resource_id = str(request.get("url")).partition("/")
-    if bool(resource_id) is (request["method"] == "POST") or set(request) - {"method", "url"}:
+    allowed = {"method", "url", *(["ifNoneExist"] if request["method"] == "POST" else [])}
+    if bool(resource_id) is (request["method"] == "POST") or set(request) - allowed:
         raise FhirBadRequest(
-            "A POST goes to its type, a PUT or DELETE to type and id; there are no conditional requests."
+            "A POST goes to its type, with ifNoneExist or without, a PUT or DELETE to type and id; there are no other "
+            "conditional requests."
         )
     return request["method"], resource_type, resource_id
 
@@ -174,7 +177,12 @@ class Repository:
         taken = set(named)
         if len(taken) < len(named):
             raise FhirBadRequest("Two entries of the Bundle change the same resource.")
-        steps = [(method, kind, known_id or self._new_id(kind, taken)) for method, kind, known_id in asked]
+        steps = []
+        for entry, (method, kind, known_id) in zip(entries, asked, strict=True):
+            existing = self._existing(kind, entry) if method == "POST" else ""
+            steps.append(
+                ("FOUND", kind, existing) if existing else (method, kind, known_id or self._new_id(kind, taken))
+            )
         places = {
             str(entry["fullUrl"]): f"{resource_type}/{resource_id}"
             for entry, (method, resource_type, resource_id) in zip(entries, steps, strict=True)
@@ -185,7 +193,20 @@ class Repository:
             for entry, step in zip(entries, steps, strict=True)
         ]
 
+    def _existing(self, resource_type: str, entry: Resource) -> str:
+        """The id of the resource that makes a conditional create needless; empty without one."""
+        condition = entry["request"].get("ifNoneExist")
+        if not isinstance(condition, str) or not condition:
+            return ""
+        found = self.search(resource_type, parse_qsl(condition.lstrip("?")), strict=True).resources
+        if len(found) > 1:
+            raise FhirNotUnique(f"{len(found)} resources meet the condition of a create: it is not clear which.")
+        return str(found[0]["id"]) if found else ""
+
     def _step(self, method: str, resource_type: str, resource_id: str, resource: Any) -> Resource:
+        if method == "FOUND":
+            version = self._versions[f"{resource_type}/{resource_id}"]
+            return {"response": {"status": "200 OK", "location": f"{resource_type}/{resource_id}/_history/{version}"}}
         if method == "DELETE":
             self.delete(resource_type, resource_id)
             return {"response": {"status": "204 No Content"}}

@@ -24,7 +24,12 @@ class Parameter(NamedTuple):
     target: str = ""
 
 
-_ALL = {"_id": Parameter("token", "id"), "_lastUpdated": Parameter("date", "meta.lastUpdated")}
+_ALL = {
+    "_id": Parameter("token", "id"),
+    "_lastUpdated": Parameter("date", "meta.lastUpdated"),
+    "_tag": Parameter("token", "meta.tag"),
+    "identifier": Parameter("token", "identifier"),
+}
 _SUBJECT = {
     **_ALL,
     "patient": Parameter("reference", "subject.reference", "Patient"),
@@ -135,7 +140,8 @@ def _token_test(asked: str) -> Callable[[Any], bool]:
 
     def test(value: Any) -> bool:
         coding = value if isinstance(value, dict) else {"code": value}
-        return code in ("", coding.get("code")) and (len(parts) == 1 or (coding.get("system") or "") == system)
+        held = coding.get("code", coding.get("value"))
+        return code in ("", held) and (len(parts) == 1 or (coding.get("system") or "") == system)
 
     return test
 

@@ -655,9 +655,29 @@ def test_what_is_no_transaction_or_batch_is_refused(server: Server, body: object
     diagnostics(server.call("POST", json=body), 400)
 
 
-def test_a_conditional_entry_is_refused_not_carried_out_without_its_condition(server: Server) -> None:
-    bundle = bundle_of("transaction", ("POST", "Patient", {"resourceType": "Patient"}, None))
-    bundle["entry"][0]["request"]["ifNoneExist"] = "family=Jones"
+def conditional(family: str) -> dict[str, Any]:
+    """A create of a patient of a name, unless one has it already."""
+    patient = {"resourceType": "Patient", "name": [{"family": family}]}
+    bundle = bundle_of("transaction", ("POST", "Patient", patient, None))
+    bundle["entry"][0]["request"]["ifNoneExist"] = f"family={family}"
+    return bundle
+
+
+def test_a_conditional_create_creates_once_and_finds_it_from_then_on(server: Server) -> None:
+    first, second = (server.call("POST", json=conditional("Onlyone")).json()["entry"][0]["response"] for _ in range(2))
+    assert (first["status"], second["status"]) == ("201 Created", "200 OK")
+    assert first["location"] == second["location"]
+
+
+def test_a_conditional_create_that_meets_two_is_refused(server: Server) -> None:
+    for _ in range(2):
+        server.call("POST", "/Patient", json={"resourceType": "Patient", "name": [{"family": "Twice"}]})
+    assert "2 resources" in diagnostics(server.call("POST", json=conditional("Twice")), 412)
+
+
+def test_another_conditional_entry_is_refused_not_carried_out_without_its_condition(server: Server) -> None:
+    bundle = bundle_of("transaction", ("PUT", "Patient/c1", {"resourceType": "Patient", "id": "c1"}, None))
+    bundle["entry"][0]["request"]["ifMatch"] = 'W/"1"'
     assert "conditional" in diagnostics(server.call("POST", json=bundle), 400)
 
 
@@ -690,6 +710,8 @@ def test_the_capability_statement_lists_what_the_server_searches_by(server: Serv
     assert kinds == {
         "_id": "token",
         "_lastUpdated": "date",
+        "_tag": "token",
+        "identifier": "token",
         "patient": "reference",
         "subject": "reference",
         "status": "token",

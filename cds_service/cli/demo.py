@@ -89,7 +89,7 @@ def _show(stories: list[Story], base: str) -> list[str]:
     for story in stories:
         console.rule(f"[bold]{story.name}", align="left")
         console.print(story.sentence)
-        answer = fire_hook(session, base, str(story.expect["patient"]), f"{base}/fhir", pull=False)
+        _, answer = fire_hook(session, base, str(story.expect["patient"]), f"{base}/fhir", pull=False)
         assessment = answer["extension"][EXTENSION]
         print_cards(console, answer["cards"])
         expected = {"status": story.expect["status"], "grade": story.expect.get("grade")}

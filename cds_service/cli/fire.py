@@ -1,13 +1,18 @@
 """`crs-cds fire`: an EHR in one command: discovery, prefetch from a FHIR server, the hook, the cards."""
 
+import json
 import uuid
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import click
+import orjson
 import requests
 from rich.console import Console
 
+from cds_service.cli.grade import read_json
 from cds_service.cli.printing import grade_words, print_cards
 from cds_service.errors import InvalidInput
 from cds_service.fhir.client import new_session
@@ -28,10 +33,37 @@ SECONDS = 30
     help="Base URL of the service.",
 )
 @click.option("--pull", is_flag=True, help="Send no prefetch: the service reads the FHIR server itself.")
-def fire(patient_id: str, fhir_url: str | None, service_url: str, pull: bool) -> None:
-    """Fire patient-view at a service as an EHR would, and show the cards."""
+@click.option(
+    "--hook",
+    type=click.Choice(["patient-view", "order-select", "order-sign"]),
+    default="patient-view",
+    show_default=True,
+)
+@click.option(
+    "--draft",
+    "drafts",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="An order of the session, as a FHIR resource in JSON; may be given several times.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the request and the answer as JSON.")
+def fire(
+    patient_id: str,
+    fhir_url: str | None,
+    service_url: str,
+    pull: bool,
+    hook: str,
+    drafts: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Fire a hook at a service as an EHR would, and show the cards."""
     session = new_session()
-    answer = fire_hook(session, service_url, patient_id, fhir_url, pull=pull)
+    orders = [read_json(path) for path in drafts]
+    call, answer = fire_hook(session, service_url, patient_id, fhir_url, pull=pull, hook=hook, orders=orders)
+    if as_json:
+        click.echo(json.dumps({"request": call, "answer": answer}, indent=2, ensure_ascii=False, default=str))
+        return
     console = Console()
     assessment = answer.get("extension", {}).get(EXTENSION, {})
     console.print(f"[bold]{patient_id}[/bold]: {grade_words(assessment)}")
@@ -41,32 +73,56 @@ def fire(patient_id: str, fhir_url: str | None, service_url: str, pull: bool) ->
 
 
 def fire_hook(
-    session: requests.Session, service_url: str, patient_id: str, fhir_url: str | None, *, pull: bool
-) -> dict[str, Any]:
-    """One patient-view call; returns the answer. Raises InvalidInput with the service's own words when it refuses."""
+    session: requests.Session,
+    service_url: str,
+    patient_id: str,
+    fhir_url: str | None,
+    *,
+    pull: bool,
+    hook: str = "patient-view",
+    orders: Sequence[Any] = (),
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One hook call; returns the request and the answer. Orders are all selected.
+
+    Raises InvalidInput with the service's own words when it refuses.
+    """
     base = service_url.rstrip("/")
     listed = _get(session, f"{base}/cds-services")
-    found = next((item for item in listed.get("services", []) if item.get("hook") == "patient-view"), None)
+    found = next((item for item in listed.get("services", []) if item.get("hook") == hook), None)
     if found is None:
-        raise InvalidInput(f"{base}/cds-services lists no service for patient-view")
+        raise InvalidInput(f"{base}/cds-services lists no service for {hook}")
     call: dict[str, Any] = {
-        "hook": "patient-view",
+        "hook": hook,
         "hookInstance": str(uuid.uuid4()),
-        "context": {"userId": "Practitioner/COREPRACTITIONER1", "patientId": patient_id},
+        "context": {"userId": "Practitioner/COREPRACTITIONER1", "patientId": patient_id, **_session(hook, orders)},
     }
     if fhir_url is not None:
         call["fhirServer"] = fhir_url.rstrip("/")
         if not pull:
             call["prefetch"] = fill(session, fhir_url, found.get("prefetch", {}), patient_id)
     try:
-        response = session.post(f"{base}/cds-services/{found['id']}", json=call, timeout=SECONDS)
+        response = session.post(
+            f"{base}/cds-services/{found['id']}",
+            data=orjson.dumps(call, default=float),
+            headers={"Content-Type": "application/json"},
+            timeout=SECONDS,
+        )
     except requests.RequestException as error:
         raise InvalidInput(f"{base} cannot be reached: start it with `crs-cds serve` or give --service") from error
     body: dict[str, Any] = response.json()
     if response.status_code != 200:
         texts = "; ".join(str(issue.get("details", {}).get("text", "")) for issue in body.get("issue", []))
         raise InvalidInput(f"the service answered HTTP {response.status_code}: {texts}")
-    return body
+    return call, body
+
+
+def _session(hook: str, orders: Sequence[Any]) -> dict[str, Any]:
+    """The ordering session of the order hooks."""
+    if hook == "patient-view":
+        return {}
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": order} for order in orders]}
+    chosen = [f"{order.get('resourceType')}/{order.get('id')}" for order in orders if isinstance(order, dict)]
+    return {"draftOrders": bundle} | ({"selections": chosen} if hook == "order-select" else {})
 
 
 def fill(session: requests.Session, fhir_url: str, templates: dict[str, str], patient_id: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from cds_service.crs.sentences import Say
 from cds_service.crs.timeline import Gap, OxygenSupport
 from tests.bedside import (
     Bedside,
+    ago,
     allergy,
     born,
     content,
@@ -148,12 +149,30 @@ def test_n_02_not_within_eight_hours_of_the_last_dose(hours: float, early: bool)
 
 @pytest.mark.parametrize(
     ("doses", "remark"),
-    [((74,), None), ((150, 74), Say.ORDER_LIMIT), ((290, 281, 150, 74), Say.ORDER_LABEL_LIMIT)],
+    [
+        ((74,), None),
+        ((150, 74), Say.ORDER_LIMIT),
+        ((230, 150, 74), Say.ORDER_LIMIT),
+        ((290, 281, 150, 74), Say.ORDER_LABEL_LIMIT),
+        ((298, 290, 281, 150, 74), Say.ORDER_LABEL_LIMIT),
+    ],
 )
 def test_n_01_not_beyond_the_limit(doses: tuple[float, ...], remark: Say | None) -> None:
     bedside = patient(phases=[(300, 2)], drugs=tocilizumab(*doses), cultures=NEGATIVE, therapy_days=14)
     assert said(bedside, order()) == ({remark: "critical"} if remark else {})
     assert corrected(bedside, order(amount="100")) == (EXPECTED if remark is None else None)
+
+
+def values(bedside: Bedside, say: Say) -> dict[str, Any]:
+    """The values of one remark on an order."""
+    (found,) = [item.line.values for item in reviewed(bedside, order())[0].remarks if item.line.say is say]
+    return dict(found)
+
+
+def test_n_02_the_time_of_the_next_dose_by_label_and_by_protocol_is_that_after_the_last_one() -> None:
+    assert values(patient(phases=[(20, 2)], drugs=tocilizumab(5)), Say.ORDER_TOO_EARLY)["by_label"] == ago(-3)
+    bedside = patient(phases=[(90, 2)], drugs=tocilizumab(60, 10), therapy_days=6)
+    assert values(bedside, Say.ORDER_NOT_DUE)["by_protocol"] == ago(10 - 72)
 
 
 def test_n_01_doses_that_cannot_all_be_read_are_said() -> None:

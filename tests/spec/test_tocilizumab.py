@@ -1,6 +1,7 @@
 """Tocilizumab: when it is drafted, how much, and why not when it is not."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.bedside import (
     ago,
     allergy,
     born,
+    content,
     culture,
     diagnosis,
     given,
@@ -224,6 +226,22 @@ def test_who_gets_worse_gets_the_label_option_named_from_8_hours_on_and_no_draft
     values = bedside.values(say)
     assert (values["before"], values["now"], values["worse"]) == (2, 3, True)
     assert "orse since the last dose (grade 2 then, 3 now)" in bedside.words.replace("*", "")
+
+
+@pytest.mark.parametrize(("hours", "drafted"), [(11.9, False), (12, True), (12.1, True), (30, True)])
+@pytest.mark.parametrize("worse", [True, False])
+def test_s_mgt_2c_a_hospital_may_repeat_sooner_for_who_gets_worse_and_for_no_one_else(
+    hours: float, drafted: bool, worse: bool
+) -> None:
+    sooner = replace(content().protocol, repeat_when_worse=timedelta(hours=12))
+    phases: Phases = [(hours + 10, 2), (2, 3)] if worse else [(hours + 10, 2)]
+    bedside = after_one_dose(hours, phases, protocol=sooner)
+    assert (draft(bedside) is not None) is (drafted and worse)
+
+
+@pytest.mark.parametrize(("grade", "reasons"), [(2, True), (3, False), (4, False)])
+def test_the_label_is_for_crs_of_grade_3_and_4(grade: int, reasons: bool) -> None:
+    assert (Say.OFF_LABEL in Bedside(phases=[(20, grade)]).says) is reasons
 
 
 def test_who_gets_worse_and_waited_72_hours_gets_a_second_dose() -> None:

@@ -110,6 +110,15 @@ def test_a_stated_or_estimated_weight_alone_gives_no_dose(how: str) -> None:
     assert usable(weight("70", how=how)) == NoWeight(f"the weight is only {how}")
 
 
+def test_n_03_of_several_weights_that_give_no_dose_the_last_says_why() -> None:
+    assert usable(weight("70", 6, "stated"), weight("72", 1, "estimated")) == NoWeight("the weight is only estimated")
+
+
+def test_s_mgt_4c_the_dose_of_a_schedule_is_that_of_its_first_stage() -> None:
+    found = dose(PROTOCOL.orders["methylprednisolone"], None, NOW)
+    assert found == Dose(mg=Decimal(1000), arithmetic="1000 mg, fixed dose")
+
+
 def test_an_older_measured_weight_counts_before_a_newer_stated_one() -> None:
     found = usable(weight("70", 6), weight("75", 1, "stated"))
     assert isinstance(found, UsableWeight)

@@ -341,3 +341,51 @@ def test_s_mgt_2e_worse_with_a_second_dose_ordered_is_dexamethasone_too() -> Non
         orders=[ordered("tocilizumab", 1, "il6-blocker")],
     )
     assert steroids(bedside) == {"dexamethasone-10": ""}
+
+
+@pytest.mark.parametrize(("hours", "drafted"), [(71.9, {}), (72, {"dexamethasone-10": ""})])
+def test_s_pit_ster_3_without_a_second_dose_a_steroid_is_offered_from_72_hours_on(
+    hours: float, drafted: dict[str, str]
+) -> None:
+    assert steroids(Bedside(phases=[(90, 2)], drugs=tocilizumab(hours), therapy_days=6)) == drafted
+
+
+@pytest.mark.parametrize(("doses", "drafted"), [((20,), False), ((95, 20), True), ((95, 50, 20), True)])
+def test_s_pit_ster_3_who_gets_worse_waits_for_a_second_dose_only_while_one_is_left(
+    doses: tuple[float, ...], drafted: bool
+) -> None:
+    bedside = Bedside(phases=[(100, 2)], drugs=tocilizumab(*doses), therapy_days=6, more=with_oxygen(0))
+    assert bool(steroids(bedside)) is drafted
+
+
+# --- what is said -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("grade", "ends"), [(3, False), (4, True)])
+def test_s_mgt_3a_and_s_mgt_4a_whether_more_follows_the_last_day_is_said(grade: int, ends: bool) -> None:
+    assert Bedside(phases=[(20, grade)]).values(Say.STEROID)["ends"] is ends
+
+
+def test_s_mgt_4d_after_the_last_stage_the_schedule_ends() -> None:
+    bedside = Bedside(phases=[(60, 4)], drugs=[*tocilizumab(40), *dexamethasone("20", 40, 20, 4)])
+    assert bedside.values(Say.STEROID_REPLACES)["ends"] is True
+
+
+def test_the_time_of_a_running_steroid_is_that_of_its_last_dose_and_of_an_order_its_own() -> None:
+    running = Bedside(phases=[(20, 3)], drugs=dexamethasone("10", 16, 10, 4)).values(Say.STEROID_RUNNING)
+    assert (running["time"], running["since"]) == (ago(4), ago(16))
+    assert Bedside(phases=[(20, 3)], **order_of("10", 5)).values(Say.STEROID_RUNNING)["time"] == ago(5)
+
+
+@pytest.mark.parametrize(("grade", "mg", "within"), [(3, "10", ""), (4, "20", "24 h")])
+def test_s_mgt_3c_and_s_mgt_4c_what_would_come_next_is_said_with_its_time(grade: int, mg: str, within: str) -> None:
+    drugs = [*tocilizumab(10), *dexamethasone(mg, 10, 4)]
+    assert Bedside(phases=[(20, grade)], drugs=drugs).values(Say.STEROID_NEXT)["within"] == within
+
+
+def test_n_10_of_two_orders_that_wait_the_newer_is_named_and_no_third_is_drafted() -> None:
+    orders = [ordered("dexamethasone", hours, "corticosteroid", mg=mg) for hours, mg in ((9, "8"), (5, "6"))]
+    bedside = Bedside(phases=[(20, 3)], orders=orders)
+    assert steroids(bedside) == {}
+    assert bedside.values(Say.STEROID_RUNNING)["present"] == "dexamethasone 6 mg"
+    assert bedside.values(Say.STEROID_TWO)["names"] == "dexamethasone 8 mg"

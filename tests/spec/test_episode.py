@@ -90,6 +90,12 @@ def test_3_a_masked_patient_with_nothing_else_is_grade_1_never_0(
     assert (episode(timeline).state, outcome(timeline)) == (state, grade)
 
 
+@pytest.mark.parametrize(("celsius", "state"), [("37.9", "waived"), ("38.0", "open"), ("38.1", "open")])
+def test_3_a_fever_in_spite_of_the_drug_is_not_waived(celsius: str, state: str) -> None:
+    timeline = febrile(temperature("38.9", "10 h"), temperature(celsius, "30 min"), drug("tocilizumab", "5 h"))
+    assert episode(timeline).state == state
+
+
 def test_3_v12_ten_hours_after_tocilizumab_hypotension_alone_grades() -> None:
     timeline = febrile(
         temperature("38.9", "10 h 30 min"),
@@ -168,9 +174,18 @@ def test_4_fever_hypotension_or_hypoxia_in_the_time_keeps_it_open(trouble: Fact,
     assert (episode(timeline).state == "resolved") is resolved
 
 
-@pytest.mark.parametrize(("given", "resolved"), [("12 h", False), ("12 h 1 min", True), ("3 h", False)])
+@pytest.mark.parametrize(
+    ("given", "resolved"), [("12 h", False), ("12 h 1 min", True), ("3 h", False), ("0 min", False), ("-10 min", True)]
+)
 def test_4_no_antipyretic_in_the_last_12_hours_of_the_time(given: str, resolved: bool) -> None:
     timeline = patient(CELLS, temperature("38.9", "25 h"), *calm(24, every=1), drug("acetaminophen", given))
+    assert (episode(timeline).state == "resolved") is resolved
+
+
+@pytest.mark.parametrize(("stopped", "resolved"), [("24 h", False), ("24 h 1 min", True)])
+def test_4_a_vasopressor_that_runs_into_the_time_keeps_it_open(stopped: str, resolved: bool) -> None:
+    pressor = infusion("norepinephrine", "30 h", stopped)
+    timeline = patient(CELLS, temperature("38.9", "31 h"), pressor, *calm(24, every=1))
     assert (episode(timeline).state == "resolved") is resolved
 
 
@@ -306,7 +321,12 @@ def test_7_charted_crs_opens_the_episode(sign: Fact) -> None:
     assert (episode(timeline).onset, episode(timeline).last_fever) == (ago("30 h"), None)
 
 
-@pytest.mark.parametrize(("hours", "state"), [(23, "open"), (25, "resolved")])
+def test_7_after_tocilizumab_the_longer_time_counts_from_the_charted_crs_on() -> None:
+    timeline = patient(CELLS, charted_grade(2, "25 h"), drug("tocilizumab", "30 h"), *calm(60, every=1))
+    assert episode(timeline).state == "waived"
+
+
+@pytest.mark.parametrize(("hours", "state"), [(23, "open"), (24, "resolved"), (25, "resolved")])
 def test_7_charted_crs_resolves_as_a_fever_does(hours: int, state: str) -> None:
     timeline = patient(CELLS, charted_grade(2, f"{hours} h"), *calm(hours - 1, every=1))
     assert episode(timeline).state == state
@@ -335,6 +355,9 @@ def test_7_charted_crs_resolves_as_a_fever_does(hours: int, state: str) -> None:
         ((infusion("norepinephrine", "11 h", "9 h"),), "graded 1", 3),
         ((infusion("norepinephrine", "13 h", "11 h"),), "graded 1", 1),
         ((oxygen("bilevel", when="-1 h"),), "graded 1", 1),
+        ((saturation(85, "9 h"), room_air("9 h 30 min")), "graded 1", 2),
+        ((pressure(84, "0 min"),), "graded 2", 2),
+        ((oxygen("non-rebreather", when="0 min"),), "graded 3", 3),
         ((pressure(84, "9 h"), pressure(86)), "graded 2", 2),
     ],
 )

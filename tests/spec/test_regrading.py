@@ -25,6 +25,7 @@ def test_s_dx_1_grading_is_due_twelve_hours_after_the_last_and_overdue_from_then
     assert regrade is not None
     assert regrade.by == ago(hours - 12)
     assert (regrade.overdue_by is not None) is overdue
+    assert bedside.values(Say.CHARTED_GRADE)["overdue"] is overdue
     assert ("Regrading is overdue" in bedside.words) is overdue
     assert ("Regrade by" in bedside.words) is not overdue
 

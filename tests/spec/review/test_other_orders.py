@@ -80,6 +80,35 @@ def test_another_drug_or_dose_than_that_of_the_grade_is_named_with_the_right_one
     assert (found[0] if found else None) == offered
 
 
+@pytest.mark.parametrize(
+    ("order_of", "ordered_words"),
+    [
+        (steroid("20"), "dexamethasone 20 mg every 6 h"),
+        (steroid("20", None), "dexamethasone 20 mg"),
+        (steroid(None, "12"), "dexamethasone every 12 h"),
+    ],
+)
+def test_the_remark_names_what_is_ordered_and_what_the_protocol_has(order_of: Any, ordered_words: str) -> None:
+    (found,) = reviewed(patient(), order_of)
+    values = next(item.line.values for item in found.remarks if item.line.say is Say.ORDER_STEROID_DOSE)
+    assert values["ordered"] == ordered_words
+    assert values["regimen"] == "10 mg IV every 6 h for 1 to 3 days"
+
+
+def test_n_17_the_allergy_is_named_by_the_drug() -> None:
+    bedside = patient(phases=[(60, 4)], allergies=[allergy("methylprednisolone")])
+    (found,) = reviewed(bedside, steroid("1000", "24", "methylprednisolone"))
+    values = next(item.line.values for item in found.remarks if item.line.say is Say.ORDER_ALLERGY)
+    assert values == {"drug": "methylprednisolone"}
+
+
+@pytest.mark.parametrize("known", [{"drugs": [given("dexamethasone", 5)]}, {"drugs": dexamethasone("8", 5)}])
+def test_n_10_a_dose_that_is_not_charted_is_not_called_another(known: dict[str, Any]) -> None:
+    uncharted = known["drugs"][0].dose_mg is None
+    assert (Say.ORDER_TWO_STEROIDS in said(patient(**known), steroid("10"))) is not uncharted
+    assert Say.ORDER_TWO_STEROIDS not in said(patient(**known), steroid(None))
+
+
 def test_s_mgt_3c_the_escalated_dose_is_right_when_it_got_worse() -> None:
     bedside = patient(phases=[(20, 2), (2, 3)], drugs=[*tocilizumab(10), *dexamethasone("10", 10, 4)])
     assert said(bedside, steroid("20")) == {Say.ORDER_TWO_STEROIDS: "warning"}
@@ -128,6 +157,7 @@ def test_n_10_the_same_regimen_or_a_premedication_is_no_second_one(known: dict[s
         (17, "60", "10", "critical"),
         (18, "60", "10", None),
         (4, "16", "10", "critical"),
+        (4, "16", "20", "critical"),
         (4, "16", "9.9", None),
         (4, "16", "8", None),
         (None, "49.9", "10", "critical"),

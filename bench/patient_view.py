@@ -55,11 +55,11 @@ def main() -> None:
     }
     print(f"{'case':40} {'server':26} {'kB':>5} {'p50 ms':>8} {'p99 ms':>8} {'req/s':>7}")  # noqa: T201
     for name, (make, path) in servers.items():
-        port = _free_port()
-        process = multiprocessing.get_context("fork").Process(target=_serve, args=(make, port), daemon=True)
+        port = free_port()
+        process = multiprocessing.get_context("fork").Process(target=serve, args=(make, port), daemon=True)
         process.start()
         try:
-            _await(port)
+            await_port(port)
             for case, body in bodies.items():
                 times = _measure(port, path, body)
                 p50, p99 = statistics.median(times), statistics.quantiles(times, n=100)[98]
@@ -71,7 +71,7 @@ def main() -> None:
             process.join(10)
 
 
-def _serve(make: Callable[[], Flask], port: int) -> None:
+def serve(make: Callable[[], Flask], port: int) -> None:
     """The child: logs are written as in production, to nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     configure_logs()
@@ -200,14 +200,16 @@ def _car_t(now: datetime) -> dict[str, Any]:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _await(port: int) -> None:
+def await_port(port: int) -> None:
+    """Return when somebody listens on the port."""
     for _ in range(200):
         with socket.socket() as probe:
             if probe.connect_ex((HOST, port)) == 0:

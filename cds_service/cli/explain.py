@@ -71,6 +71,7 @@ def answer_to(body: Any, now: datetime) -> Answer:
             executor=executor,
             allow_list=settings.fhir_servers,
             deadline_seconds=settings.deadline_seconds,
+            one_phase=settings.one_phase,
         )
         return known.answer(body, known.id, knowledge, access, now)
 

@@ -3,20 +3,23 @@
 The token goes to the one base URL it came with: no redirects, no environment proxies, no cookies, no links elsewhere.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from cds_service.errors import InvalidRequest, InvalidSettings
-from cds_service.fhir.deadline import POOLS, Deadline, FhirFailure, ending_by
+from cds_service.errors import InvalidRequest
+from cds_service.fhir.addresses import own_link
+from cds_service.fhir.breaker import Breaker
+from cds_service.fhir.deadline import POOLS, Deadline, FhirFailure, ServerInTrouble, ending_by
 from cds_service.fhir.elements import Json, objects
+from cds_service.fhir.second_try import failure_of, wait_for_second_try
 from cds_service.fhir.strict_json import parse
 
 MAXIMUM_PAGES = 20
@@ -34,63 +37,6 @@ class Page:
 
     body: Json
     more: str | None
-
-
-def base_url(url: str) -> str:
-    """A FHIR base URL without a trailing slash. Raises InvalidSettings for what cannot be one (T06, T07, T08)."""
-    parts = _split(url)
-    if parts is None:
-        raise InvalidSettings(
-            f"{url!r} is not a FHIR base URL: it needs http or https, a host, and no user, query or fragment"
-        )
-    return _plain(parts)
-
-
-def _split(url: str) -> SplitResult | None:
-    """The parts of a plain URL, None for anything with tricks in it."""
-    if any(char in url for char in "?#%") or not _printable(url):
-        return None
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or _climbs(parts.path):
-        return None
-    return parts
-
-
-def _printable(url: str) -> bool:
-    """True for visible ASCII without the two characters on whose meaning URL parsers differ."""
-    return all("!" <= char <= "~" and char not in "\\@" for char in url)
-
-
-def _climbs(path: str) -> bool:
-    return any(step in (".", "..") for step in path.split("/"))
-
-
-def _plain(parts: SplitResult) -> str:
-    return f"{parts.scheme}://{_authority(parts)}{parts.path.rstrip('/')}"
-
-
-def _authority(parts: SplitResult) -> str:
-    """Host and port in one spelling; an IPv6 address keeps its brackets."""
-    host = parts.hostname or ""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _below(parts: SplitResult, base: str) -> bool:
-    """Same scheme, host and port, and the path of the base or one below it."""
-    wanted = _plain(parts)
-    return wanted == base or wanted.startswith(base + "/")
-
-
-def allowed(url: str, allow_list: Sequence[str]) -> bool:
-    """True when the server is one of the allowed bases or lies below one: same scheme, host, port, path at a slash."""
-    parts = _split(url)
-    bases = [_plain(known) for known in map(_split, allow_list) if known is not None]
-    return parts is not None and any(_below(parts, base) for base in bases)
 
 
 class _Adapter(HTTPAdapter):
@@ -121,6 +67,7 @@ class FhirClient:
     token: str | None = field(repr=False)
     session: requests.Session = field(repr=False)
     deadline: Deadline
+    breaker: Breaker = field(default_factory=Breaker, repr=False)
 
     def pages(self, path: str) -> Iterator[Page]:
         """The pages of a search, or the one answer of a read. `path` is relative to the base.
@@ -152,34 +99,34 @@ class FhirClient:
             url = self._own(link)
 
     def _own(self, link: str) -> str:
-        """The link to a page, if it lies under the base, also when percent-encoding is undone."""
-        try:
-            target, home = urlsplit(link), urlsplit(self.base)
-            own = _below(target, _plain(home)) and not _climbs(unquote(target.path)) and "\\" not in unquote(link)
-        except ValueError:
-            own = False
-        if not own or not _printable(link):
+        if not own_link(link, self.base):
             raise FhirFailure("the next page lies outside the FHIR server's address and was not fetched")
         return link
 
     def _get(self, url: str, room: int) -> bytes:
-        """The body of an answer. A server that drops the connection before it answers is asked once more (T50)."""
+        """The body of an answer, asked for a second time where that can help and fits the deadline (T49, T50)."""
+        before = self.deadline.left()
         try:
-            with ending_by(self.deadline):
-                try:
-                    return self._ask(url, room)
-                except requests.Timeout:
-                    raise
-                except requests.ConnectionError:
-                    return self._ask(url, room)
-        except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
-            raise FhirFailure("the FHIR server did not answer in time") from error
-        except requests.exceptions.SSLError as error:
-            raise FhirFailure("the FHIR server has no certificate that is trusted") from error
-        except (requests.ConnectionError, ConnectionError) as error:
-            raise FhirFailure("the FHIR server cannot be reached") from error
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise FhirFailure("the FHIR server's answer broke off or cannot be read") from error
+            return self._once(url, room)
+        except ServerInTrouble as trouble:
+            wait_for_second_try(trouble, self.deadline, took=before - self.deadline.left())
+        return self._once(url, room)
+
+    def _once(self, url: str, room: int) -> bytes:
+        """One try, from which the server's breaker learns. What is too late is not tried and teaches nothing."""
+        self.deadline.remaining()
+        with self.breaker.asking(), ending_by(self.deadline):
+            try:
+                return self._ask(url, room)
+            except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
+                raise ServerInTrouble("the FHIR server did not answer in time") from error
+            except requests.exceptions.SSLError as error:
+                raise ServerInTrouble("the FHIR server has no certificate that is trusted") from error
+            except (requests.ConnectionError, ConnectionError) as error:
+                again = 0.0 if _dropped(error) else None
+                raise ServerInTrouble("the FHIR server cannot be reached", again) from error
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                raise ServerInTrouble("the FHIR server's answer broke off or cannot be read") from error
 
     def _ask(self, url: str, room: int) -> bytes:
         headers = {"Accept": "application/fhir+json", "Accept-Encoding": "gzip"}
@@ -188,11 +135,8 @@ class FhirClient:
         left = self.deadline.remaining()
         timeout = (min(CONNECT_SECONDS, left), left)
         with self.session.get(url, headers=headers, timeout=timeout, allow_redirects=False, stream=True) as response:
-            status = response.status_code
-            if status in (401, 403):
-                raise FhirFailure(f"the FHIR server does not permit it (HTTP {status})")
-            if status != 200:
-                raise FhirFailure(f"the FHIR server answered HTTP {status}")
+            if response.status_code != 200:
+                raise failure_of(response.status_code, response.headers.get("Retry-After"), datetime.now(UTC))
             return self._received(response, room)
 
     def _received(self, response: requests.Response, room: int) -> bytes:
@@ -208,6 +152,11 @@ class FhirClient:
             if size > room:
                 raise FhirFailure("the FHIR server's answer is too large")
             chunks.append(chunk)
+
+
+def _dropped(error: Exception) -> bool:
+    """True for a connection that was made and then dropped: it may have been an old one of the pool."""
+    return isinstance(error.args[0] if error.args else None, urllib3.exceptions.ProtocolError)
 
 
 def _resource(received: bytes) -> Json:

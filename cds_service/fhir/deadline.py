@@ -21,6 +21,17 @@ class FhirFailure(Exception):
     """A query that gave no usable answer; the message says why, without a URL, an id or a token."""
 
 
+class ServerInTrouble(FhirFailure):
+    """A failure that speaks of the whole server, not of this query.
+
+    `again`: in how many seconds a second try may help, None when it does not.
+    """
+
+    def __init__(self, message: str, again: float | None = None) -> None:
+        super().__init__(message)
+        self.again = again
+
+
 @dataclass(frozen=True, slots=True)
 class Deadline:
     """A point of the monotonic clock by which everything must be done."""
@@ -37,10 +48,10 @@ class Deadline:
         return max(0.0, self.at - time.monotonic())
 
     def remaining(self) -> float:
-        """Seconds left. Raises FhirFailure when there are none."""
+        """Seconds left. Raises ServerInTrouble when there are none."""
         left = self.left()
         if not left:
-            raise FhirFailure("the FHIR server did not answer in time")
+            raise ServerInTrouble("the FHIR server did not answer in time")
         return left
 
 

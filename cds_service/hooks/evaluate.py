@@ -1,6 +1,7 @@
 """The way of the data that every hook walks once: gather, read, assess.
 
-First the gate; the rest is gathered only for a patient with a T-cell engaging therapy.
+First the gate; the rest is gathered only for a patient with a T-cell engaging therapy, or used only for one where all
+is asked for at once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +15,9 @@ from cds_service.crs.eligibility import may_be_exposed
 from cds_service.crs.grading import assess
 from cds_service.crs.timeline import Gap, Timeline
 from cds_service.errors import MissingData, PatientMismatch
-from cds_service.fhir.client import FhirClient, allowed
+from cds_service.fhir.addresses import allowed, base_url
+from cds_service.fhir.breaker import Breakers
+from cds_service.fhir.client import FhirClient
 from cds_service.fhir.deadline import Deadline
 from cds_service.fhir.elements import Json
 from cds_service.fhir.gaps import add_gap, gaps
@@ -29,19 +32,24 @@ from cds_service.hooks.call import HookCall
 from cds_service.hooks.knowledge import Knowledge
 
 VITALS = ("temperature", "bloodPressure", "oxygen")
-LANE_WIDTH = 12
+LANE_WIDTH = 16
 """Hook calls that may wait for one FHIR server at once; a worker has a few threads more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """How this installation reaches FHIR servers: the allow-list, pooled connections, threads, and the time it has."""
+    """How this installation reaches FHIR servers: the allow-list, pooled connections, threads, and the time it has.
+
+    `one_phase`: all needs are asked for at once, which is faster, and costs the server them all for every patient.
+    """
 
     session: Any = field(repr=False)
     executor: Executor
     allow_list: Sequence[str]
     deadline_seconds: float
+    one_phase: bool = False
     lanes: Lanes = field(default_factory=lambda: Lanes(LANE_WIDTH))
+    breakers: Breakers = field(default_factory=Breakers)
 
     def close(self) -> None:
         """Let go of threads and connections."""
@@ -65,11 +73,13 @@ def evaluate(call: HookCall, knowledge: Knowledge, access: Access, now: datetime
     _same_patient(call)
     source = _source(call, knowledge, access, now)
     medications = Medications(source)
-    supplies = gather((need for need in knowledge.needs if need.gate), source)
+    first = [need for need in knowledge.needs if need.gate or access.one_phase]
+    gathered = gather(first, source)
+    supplies = {need.key: gathered[need.key] for need in first if need.gate}
     timeline, chart = _timeline(call, supplies, medications, knowledge)
     scale = knowledge.content.scale
     if may_be_exposed(timeline, scale, now):
-        supplies |= gather((need for need in knowledge.needs if not need.gate), source)
+        supplies = gathered | gather((need for need in knowledge.needs if need not in first), source)
         timeline, chart = _timeline(call, supplies, medications, knowledge)
         _gradable(supplies, timeline)
     elif not timeline.known("therapies", now - SEASON):
@@ -101,7 +111,8 @@ def _source(call: HookCall, knowledge: Knowledge, access: Access, now: datetime)
         if allowed(call.fhirServer, access.allow_list):
             token = call.fhirAuthorization.access_token if call.fhirAuthorization is not None else None
             deadline = Deadline.after(access.deadline_seconds)
-            client = FhirClient(call.fhirServer, token, access.session, deadline)
+            breaker = access.breakers.of(base_url(call.fhirServer))
+            client = FhirClient(call.fhirServer, token, access.session, deadline, breaker)
     return Source(
         patient_id=call.context.patientId,
         prefetch=call.prefetch,

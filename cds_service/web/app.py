@@ -34,8 +34,9 @@ from cds_service.web.report import FORMATS, count, day, form, written
 from cds_service.web.settings import Settings
 from cds_service.web.state import open_memory
 
-THREADS = 16
-"""Requests that a worker answers at once. Each may ask for all needs in parallel without waiting for another's."""
+THREADS = 24
+"""Requests that a worker answers at once, more than may wait for one FHIR server (T89). Each may ask for all needs in
+parallel without waiting for another's."""
 RETRY_SECONDS = "5"
 """When a call that could not be answered may come again."""
 TOO_LARGE = "the body is larger than this service reads"
@@ -110,6 +111,7 @@ def _access(settings: Settings, knowledge: Knowledge) -> Access:
         executor=ThreadPoolExecutor(max_workers=THREADS * len(knowledge.needs), thread_name_prefix="fhir"),
         allow_list=settings.fhir_servers,
         deadline_seconds=settings.deadline_seconds,
+        one_phase=settings.one_phase,
     )
 
 

@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cds_service.errors import InvalidSettings
-from cds_service.fhir.client import base_url
+from cds_service.fhir.addresses import base_url
 
 PREFIX = "CRS_CDS_"
 SHORTEST_KEY = 32
@@ -40,6 +40,7 @@ class Settings(BaseSettings):
         "UTC", description="IANA time zone in which times are shown, and charted times without one read"
     )
     deadline_seconds: float = Field(4.0, gt=0, le=30, description="Time for all FHIR queries of one hook call")
+    one_phase: bool = Field(False, description="Ask for everything at once, also for patients who need no grade")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         ("*",), description="Origins of browser clients, separated by commas; * for any, never with credentials"
     )

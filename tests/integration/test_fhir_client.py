@@ -8,7 +8,8 @@ import pytest
 import requests
 import responses
 
-from cds_service.fhir.client import FhirClient, allowed, base_url, new_session
+from cds_service.fhir.addresses import allowed, base_url
+from cds_service.fhir.client import FhirClient, new_session
 from cds_service.fhir.deadline import Deadline
 from tests.fhir_queries import BASE, BUNDLE, CANARY, client, failure
 from tests.hostile import hostile, whole

@@ -1,0 +1,53 @@
+"""A second try of a query: for what another try can cure, and where it fits the one deadline of the hook (T49, T50).
+
+All queries of a hook only read (GET), so each may be sent twice. The retries of an HTTP library wait as long as the
+server says and know nothing of a deadline that several queries share.
+"""
+
+import random
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from cds_service.fhir.deadline import Deadline, FhirFailure, ServerInTrouble
+
+CURABLE = (429, 502, 503, 504)
+"""Too many requests, and what proxies say while a server restarts. 500 is not one: a fault repeats itself."""
+PAUSE_SECONDS = (0.1, 0.3)
+"""Somewhere between: queries that failed together do not come again together."""
+
+
+def failure_of(status: int, retry_after: str | None, now: datetime) -> FhirFailure:
+    """What an HTTP status other than 200 means. `now`: the instant from which a date in Retry-After is counted."""
+    if status in (401, 403):
+        return FhirFailure(f"the FHIR server does not permit it (HTTP {status})")
+    said = f"the FHIR server answered HTTP {status}"
+    if status not in CURABLE:
+        return ServerInTrouble(said) if status == 500 else FhirFailure(said)
+    wait = _seconds(retry_after or "", now)
+    said += "" if wait is None else f" and asks to wait {wait:.0f} s"
+    return ServerInTrouble(said, (wait or 0) + random.uniform(*PAUSE_SECONDS))  # noqa: S311 - no secret
+
+
+def wait_for_second_try(trouble: ServerInTrouble, deadline: Deadline, took: float) -> None:
+    """Wait until the query may be sent again. `took`: seconds of the first try, the second may need as long.
+
+    Raises the trouble when a second try cannot cure it, FhirFailure when it would come too late.
+    """
+    if trouble.again is None:
+        raise trouble
+    if trouble.again + took >= deadline.left():
+        raise FhirFailure(f"{trouble}, too late for this call")
+    time.sleep(trouble.again)
+
+
+def _seconds(retry_after: str, now: datetime) -> float | None:
+    """Retry-After in seconds from now, given as a number or as a date; None for what is neither."""
+    text = retry_after.strip()
+    if text.isascii() and text.isdecimal() and len(text) < 10:
+        return float(text)
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())

@@ -36,8 +36,9 @@ format: $(READY)
 rules: $(READY) ## docs/rules.md from cards/rules/ and the names of the tests
 	$(BIN)/python -m tests.rules_table
 
-bench: $(READY) ## latency and throughput of patient-view beside a bare Flask view, on loopback
+bench: $(READY) ## latency and throughput of patient-view beside a bare Flask view, and of the pull, on loopback
 	$(BIN)/python bench/patient_view.py
+	$(BIN)/python bench/pull.py
 
 lock: $(READY) ## renew requirements-dev.lock
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url \

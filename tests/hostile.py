@@ -16,7 +16,7 @@ class Hostile:
         self.heads: list[bytes] = []
         self._tls = tls
         self._answer = answer
-        self._listener = socket.create_server((HOST, 0))
+        self._listener = socket.create_server((HOST, 0), backlog=1024)
         self._open: list[socket.socket] = []
         self._threads = [Thread(target=self._listen)]
         self._threads[0].start()

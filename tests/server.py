@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -63,18 +63,20 @@ class Asked:
 class Fhir:
     """The embedded FHIR server: what it was asked, and how it is to misbehave.
 
-    `faults` maps a part of a request's path and query to a status, a type and a body that are answered in place of it;
-    `hold` is called with each query and may take its time.
+    `faults` maps a part of a request's path and query to a status, a type and a body that are answered in place of it,
+    with `retry_after` if that is set; `hold` is called with each path and query and may take its time.
     """
 
     repository: Repository
     base: str = ""
     asked: list[Asked] = field(default_factory=list)
     faults: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    retry_after: str = ""
     delay_seconds: float = 0
     hold: Callable[[str], object] = bool
     most_at_once: int = 0
     _at_once: int = 0
+    _lock: Lock = field(default_factory=Lock)
 
     def load(self, bundle: dict[str, Any]) -> None:
         """Carry out a story's Bundle, moved to NOW."""
@@ -85,6 +87,7 @@ class Fhir:
         self.asked.clear()
         self.faults.clear()
         self.delay_seconds = self.most_at_once = 0
+        self.retry_after = ""
         self.hold = bool
 
     def queries(self) -> list[str]:
@@ -102,14 +105,17 @@ class Fhir:
             path, query = environ["PATH_INFO"], environ.get("QUERY_STRING", "")
             headers = {name[5:].lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
             self.asked.append(Asked(path, parse_qs(query), headers))
-            self._at_once += 1
-            self.most_at_once = max(self.most_at_once, self._at_once)
+            with self._lock:
+                self._at_once += 1
+                self.most_at_once = max(self.most_at_once, self._at_once)
             time.sleep(self.delay_seconds)
-            self.hold(unquote(query))
-            self._at_once -= 1
+            self.hold(f"{path}?{unquote(query)}")
+            with self._lock:
+                self._at_once -= 1
             for part, (status, kind, body) in self.faults.items():
                 if part in f"{path}?{unquote(query)}":
-                    start(status, [("Content-Type", kind)])
+                    again = [("Retry-After", self.retry_after)] if self.retry_after else []
+                    start(status, [("Content-Type", kind), *again])
                     return [body.encode()]
             return app(environ, start)
 

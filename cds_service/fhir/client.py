@@ -5,7 +5,6 @@ The token goes to the one base URL it came with: no redirects, no environment pr
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
@@ -130,7 +129,7 @@ class FhirClient:
                 raise ServerInTrouble("the FHIR server's answer broke off or cannot be read") from error
 
     def _ask(self, url: str, room: int) -> bytes:
-        """One request, straight to the adapter: a session would also look for redirects and cookies, and take longer."""
+        """One request, straight to the adapter: a session would look for redirects and cookies too, and take longer."""
         headers = {"Accept": "application/fhir+json", "Accept-Encoding": "gzip", "User-Agent": "crs-cds"}
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
@@ -140,7 +139,7 @@ class FhirClient:
         adapter = self.session.get_adapter(url)
         with adapter.send(request, stream=True, timeout=timeout, verify=self.session.verify or True) as response:
             if response.status_code != 200:
-                raise failure_of(response.status_code, response.headers.get("Retry-After"), datetime.now(UTC))
+                raise failure_of(response.status_code, response.headers)
             return self._received(response, room)
 
     def _received(self, response: requests.Response, room: int) -> bytes:

@@ -6,6 +6,7 @@ server says and know nothing of a deadline that several queries share.
 
 import random
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -17,14 +18,14 @@ PAUSE_SECONDS = (0.1, 0.3)
 """Somewhere between: queries that failed together do not come again together."""
 
 
-def failure_of(status: int, retry_after: str | None, now: datetime) -> FhirFailure:
-    """What an HTTP status other than 200 means. `now`: the instant from which a date in Retry-After is counted."""
+def failure_of(status: int, headers: Mapping[str, str]) -> FhirFailure:
+    """What an HTTP status other than 200 means, with the headers of the answer."""
     if status in (401, 403):
         return FhirFailure(f"the FHIR server does not permit it (HTTP {status})")
     said = f"the FHIR server answered HTTP {status}"
     if status not in CURABLE:
         return ServerInTrouble(said) if status == 500 else FhirFailure(said)
-    wait = _seconds(retry_after or "", now)
+    wait = _seconds(headers.get("Retry-After", ""), headers.get("Date", ""))
     said += "" if wait is None else f" and asks to wait {wait:.0f} s"
     return ServerInTrouble(said, (wait or 0) + random.uniform(*PAUSE_SECONDS))  # noqa: S311 - no secret
 
@@ -41,13 +42,18 @@ def wait_for_second_try(trouble: ServerInTrouble, deadline: Deadline, took: floa
     time.sleep(trouble.again)
 
 
-def _seconds(retry_after: str, now: datetime) -> float | None:
-    """Retry-After in seconds from now, given as a number or as a date; None for what is neither."""
+def _seconds(retry_after: str, date: str) -> float | None:
+    """Retry-After in seconds, given as a number, or as a time by the server's clock; None for what is neither."""
     text = retry_after.strip()
     if text.isascii() and text.isdecimal() and len(text) < 10:
         return float(text)
+    wanted, now = _instant(text), _instant(date)
+    return None if wanted is None or now is None else max(0.0, (wanted - now).total_seconds())
+
+
+def _instant(date: str) -> datetime | None:
     try:
-        at = parsedate_to_datetime(text)
+        found = parsedate_to_datetime(date)
+        return found.replace(tzinfo=found.tzinfo or UTC)
     except (ValueError, OverflowError):
         return None
-    return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())

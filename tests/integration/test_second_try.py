@@ -3,7 +3,6 @@
 import json
 import socket
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from cds_service.fhir.second_try import CURABLE, PAUSE_SECONDS, failure_of, wait
 from tests.fhir_queries import BUNDLE, client, failure
 from tests.hostile import hostile, whole
 
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+DATE = "Sun, 22 Nov 2026 12:00:00 GMT"
 GOOD = whole(json.dumps(BUNDLE).encode())
 
 
@@ -33,7 +32,8 @@ def first(*answers: bytes) -> Callable[[socket.socket, bytes], None]:
 
 
 def refused(status: int, **headers: str) -> bytes:
-    return whole(b"", {name.replace("_", "-"): value for name, value in headers.items()}, f"{status} No")
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return whole(b"", {"Date": DATE, **named}, f"{status} No")
 
 
 @pytest.mark.parametrize("status", CURABLE)
@@ -108,8 +108,10 @@ def test_t49_a_wait_within_the_deadline_is_waited(session: requests.Session, wan
         ("in a while", None),
     ],
 )
-def test_t49_retry_after_is_read_as_seconds_or_as_a_date(retry_after: str | None, seconds: float | None) -> None:
-    trouble = failure_of(503, retry_after, NOW)
+def test_t49_retry_after_is_read_as_seconds_or_as_a_time_by_the_servers_clock(
+    retry_after: str | None, seconds: float | None
+) -> None:
+    trouble = failure_of(503, {"Date": DATE} if retry_after is None else {"Date": DATE, "Retry-After": retry_after})
     assert isinstance(trouble, ServerInTrouble)
     words = "" if seconds is None else f" and asks to wait {seconds} s"
     assert str(trouble) == f"the FHIR server answered HTTP 503{words}"
@@ -118,8 +120,14 @@ def test_t49_retry_after_is_read_as_seconds_or_as_a_date(retry_after: str | None
     assert (seconds or 0) + least <= trouble.again <= (seconds or 0) + most
 
 
+@pytest.mark.parametrize("date", [{}, {"Date": ""}, {"Date": "noon"}])
+def test_t49_a_time_says_nothing_where_the_server_does_not_say_its_own(date: dict[str, str]) -> None:
+    assert str(failure_of(503, {"Retry-After": DATE} | date)) == "the FHIR server answered HTTP 503"
+    assert "asks to wait 5 s" in str(failure_of(503, {"Retry-After": "5"} | date))
+
+
 def test_t50_queries_that_failed_together_do_not_come_again_together() -> None:
-    pauses = {getattr(failure_of(503, "1", NOW), "again", None) for _ in range(20)}
+    pauses = {getattr(failure_of(503, {}), "again", None) for _ in range(20)}
     assert len(pauses) > 10
 
 

@@ -95,7 +95,7 @@ class _TimedAnswer(http.client.HTTPResponse):
         super().__init__(sock, *options, **named)
         deadline = _DEADLINE.get()
         if deadline is not None:
-            untimed, self.fp = self.fp, io.BufferedReader(_TimedReads(sock, deadline))
+            untimed, self.fp = self.fp, io.BufferedReader(_TimedReads(sock, deadline), 65_536)
             untimed.close()
 
 

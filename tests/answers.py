@@ -4,7 +4,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from tests.contract.validator import check, check_operation_outcome
+from cds_service.conformance.judge import check, check_operation_outcome
 from tests.server import hook_call
 
 SERVICE = "/cds-services/crs-patient-view"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cds_service.conformance.judge import check
 from cds_service.fhir.client import new_session
 from cds_service.hooks.evaluate import Access
 from cds_service.hooks.knowledge import Knowledge
@@ -14,7 +15,6 @@ from tests.bedside import content
 from tests.chart import NOW, Json, exact
 from tests.contract.test_order_hooks import call as order_call
 from tests.contract.test_order_hooks import draft
-from tests.contract.validator import check
 from tests.stories.vignettes import patient_id, vignette_bundle, vignettes
 
 PROFILES = ("generic", "epic", "oracle-health", "sandbox")

@@ -6,11 +6,11 @@ from urllib.parse import parse_qsl, unquote
 import pytest
 from flask.testing import FlaskClient
 
+from cds_service.conformance.judge import check_discovery, check_operation_outcome
 from cds_service.errors import UnknownService
 from cds_service.fhir.search import SEARCH_PARAMETERS
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.services import SERVICES, service
-from tests.contract.validator import check_discovery, check_operation_outcome
 from tests.server import Service
 
 TEMPLATE = re.compile(r"[A-Z][A-Za-z]+(/\{\{context\.patientId\}\}|\?patient=\{\{context\.patientId\}\}(&\S+)?)")

@@ -10,12 +10,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from cds_service import errors
+from cds_service.conformance.judge import check_operation_outcome
 from cds_service.errors import CdsError, Refused, operation_outcome
 from cds_service.web.logs import ALLOWED, only_allowed
 from tests.answers import SERVICE
 from tests.conftest import MakeApp
 from tests.contract.test_hook_call import CANARY, call, refused
-from tests.contract.validator import check_operation_outcome
 
 
 def answered() -> Iterator[type[CdsError]]:

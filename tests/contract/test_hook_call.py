@@ -8,10 +8,10 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from cds_service.conformance.judge import check, check_operation_outcome
 from cds_service.errors import InvalidRequest
 from cds_service.hooks.call import FhirAuthorization, HookCall, read_call
 from tests.answers import SERVICE
-from tests.contract.validator import check, check_operation_outcome
 
 CANARY = "canary-8d2f"
 MEMBERS = ["hook", "hookInstance", "context", "context.userId", "context.patientId"]

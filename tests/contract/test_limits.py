@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import requests
 
+from cds_service.conformance.judge import check_operation_outcome
 from tests.answers import SERVICE
 from tests.contract.test_hook_call import call
-from tests.contract.validator import check_operation_outcome
 from tests.server import HOST, SECONDS, Service
 
 LIMIT = 5_000_000

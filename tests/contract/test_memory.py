@@ -7,12 +7,12 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
 
+from cds_service.conformance.judge import check
 from cds_service.errors import StoreUnavailable
 from cds_service.store.memory import Memory
 from cds_service.store.records import AnswerRecord, Outcome
 from tests.answers import NOT_ELIGIBLE, PATIENT, SERVICE, assessment
 from tests.conftest import MakeApp
-from tests.contract.validator import check
 from tests.server import NOW, Fhir, hook_call
 
 Json = dict[str, Any]

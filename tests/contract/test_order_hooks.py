@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from cds_service.conformance.judge import check, check_operation_outcome
 from tests.answers import NOT_ELIGIBLE, PATIENT, assessment
-from tests.contract.validator import check, check_operation_outcome
 from tests.server import Fhir, hook_call
 
 Json = dict[str, Any]

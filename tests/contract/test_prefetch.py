@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from cds_service.conformance.judge import check
 from cds_service.hooks.knowledge import Knowledge
 from tests.answers import (
     DECIDED,
@@ -24,7 +25,6 @@ from tests.answers import (
     missing,
     not_lower,
 )
-from tests.contract.validator import check
 from tests.server import Fhir, hook_call
 
 NOTHING_USABLE: list[Any] = [

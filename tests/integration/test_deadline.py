@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import requests
 
+from cds_service.conformance.judge import check, check_operation_outcome
 from cds_service.fhir import gather as gathering
 from cds_service.fhir.deadline import Deadline, FhirFailure
 from cds_service.fhir.lanes import Lanes
 from tests.answers import PATIENT, SERVICE
 from tests.conftest import MakeApp
-from tests.contract.validator import check, check_operation_outcome
 from tests.hostile import hostile, whole
 from tests.server import SECONDS, Fhir, hook_call, service_process
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cds_service.conformance.judge import check
 from cds_service.crs.timeline import Gap
 from cds_service.fhir.gather import Source
 from cds_service.fhir.lanes import Lanes
@@ -16,7 +17,6 @@ from cds_service.fhir.memory import Repository
 from cds_service.fhir.stories import load_story
 from tests.answers import SERVICE
 from tests.conftest import MakeApp
-from tests.contract.validator import check
 from tests.server import NOW, STORIES, Fhir, fhir_server, hook_call
 
 Json = dict[str, Any]

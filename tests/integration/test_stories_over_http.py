@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
+from cds_service.conformance.judge import check
 from cds_service.fhir.stories import Story
-from tests.contract.validator import check
 from tests.server import Fhir, Service, hook_call, prefetch, stories
 
 Json = dict[str, Any]

@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl
 import pytest
 import requests
 
+from cds_service.conformance.judge import check
 from cds_service.fhir.memory import Repository
 from tests.answers import assessment
 from tests.chart import NOW
-from tests.contract.validator import check
 from tests.server import Fhir, Service, fhir_server, hook_call, service_process
 from tests.stories.vignettes import patient_id, vignette_bundle, vignettes
 

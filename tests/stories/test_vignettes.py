@@ -8,13 +8,13 @@ import pytest
 from markdown_it import MarkdownIt
 
 from cds_service.cli.grade import prefetch
+from cds_service.conformance.judge import check
 from cds_service.fhir.client import new_session
 from cds_service.hooks.assessment_json import EXTENSION
 from cds_service.hooks.evaluate import Access
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.services import service
 from tests.chart import NOW, Json, exact
-from tests.contract.validator import check
 from tests.stories.vignettes import patient_id, vignette_bundle, vignettes
 
 OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception"}]}

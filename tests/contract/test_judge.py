@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract import validator
-from tests.contract.validator import Fault
+from cds_service.conformance import judge
+from cds_service.conformance.faults import Fault
 
 PATIENT, ENCOUNTER, DRAFT = "pat-1", "enc-1", "MedicationRequest/draft-7"
 GONE = object()  # put here: the member is removed
@@ -232,7 +232,7 @@ def changed(body: Any, changes: dict[str, Any]) -> Any:
 def answer_faults(body: Any, **call: Any) -> list[Fault]:
     hook = call.pop("hook", "patient-view")
     context = {"patient_id": PATIENT, "encounter_id": ENCOUNTER, "draft_ids": [DRAFT], **call}
-    return validator.response_faults(body, **context) + validator.assessment_faults(body, hook=hook)
+    return judge.response_faults(body, **context) + judge.assessment_faults(body, hook=hook)
 
 
 def rules(faults: list[Fault]) -> set[str]:
@@ -247,16 +247,16 @@ def table(*rows: tuple[str, str, dict[str, Any]]) -> Any:
 
 def test_a_good_answer_passes():
     assert answer_faults(ANSWER) == []
-    validator.check(ANSWER, patient_id=PATIENT, encounter_id=ENCOUNTER)
+    judge.check(ANSWER, patient_id=PATIENT, encounter_id=ENCOUNTER)
 
 
 def test_a_good_discovery_passes():
-    validator.check_discovery(DISCOVERY)
-    validator.check_discovery({"services": []})
+    judge.check_discovery(DISCOVERY)
+    judge.check_discovery({"services": []})
 
 
 def test_a_good_operation_outcome_passes():
-    validator.check_operation_outcome(OUTCOME)
+    judge.check_operation_outcome(OUTCOME)
 
 
 @pytest.mark.parametrize(
@@ -615,7 +615,7 @@ def test_a_broken_assessment_is_named_by_its_rule(expected, changes):
     ("P-18", "a relative date", {VITALS: BOUND + "&date=ge{{today() - 14 days}}"}),
 )
 def test_a_broken_discovery_is_named_by_its_rule(expected, changes):
-    assert rules(validator.discovery_faults(changed(DISCOVERY, changes))) == expected
+    assert rules(judge.discovery_faults(changed(DISCOVERY, changes))) == expected
 
 
 @table(
@@ -634,7 +634,7 @@ def test_a_broken_discovery_is_named_by_its_rule(expected, changes):
     ("A-6", "a token", {"issue/0/diagnostics": "got eyJhbGciOiJSUzM4NCJ9.eyJpc3MiOiJ4In0.c2ln"}),
 )
 def test_a_broken_error_body_is_named_by_its_rule(expected, changes):
-    assert rules(validator.operation_outcome_faults(changed(OUTCOME, changes))) == expected
+    assert rules(judge.operation_outcome_faults(changed(OUTCOME, changes))) == expected
 
 
 # What this validator leaves to FHIR: elements that no rule of the project speaks of.
@@ -663,28 +663,28 @@ def test_a_value_of_a_foreign_type_is_a_fault_wherever_it_stands():
         ("cards/0/suggestions/1/actions/0/resource/dosageInstruction/0/timing/repeat/period", 7.5),
         ("cards/1/suggestions/0/isRecommended", True),
     ]
-    assert escaped(DISCOVERY, foreign, validator.discovery_faults) == []
-    assert escaped(OUTCOME, foreign, validator.operation_outcome_faults) == []
+    assert escaped(DISCOVERY, foreign, judge.discovery_faults) == []
+    assert escaped(OUTCOME, foreign, judge.operation_outcome_faults) == []
 
 
 def test_an_empty_value_is_a_fault_wherever_it_stands():
     empties = [None, "", [], {}]
     assert escaped(ANSWER, empties, answer_faults) == [(f"{A}/missing", []), (f"{A}/unused", [])]
-    assert escaped(DISCOVERY, empties, validator.discovery_faults) == [("services", [])]
-    assert escaped(OUTCOME, empties, validator.operation_outcome_faults) == []
+    assert escaped(DISCOVERY, empties, judge.discovery_faults) == [("services", [])]
+    assert escaped(OUTCOME, empties, judge.operation_outcome_faults) == []
 
 
 @pytest.mark.parametrize("body", [None, [], "cards", 3, {"cards": None}, {"services": None}], ids=repr)
 def test_a_body_that_is_no_answer_at_all_is_a_fault(body):
     assert "S-1" in rules(answer_faults(body))
-    assert rules(validator.discovery_faults(body)) == {"D-2"}
-    assert rules(validator.operation_outcome_faults(body)) == {"H-4"}
+    assert rules(judge.discovery_faults(body)) == {"D-2"}
+    assert rules(judge.operation_outcome_faults(body)) == {"H-4"}
 
 
 def test_check_lists_every_fault_with_its_rule_and_place():
     broken = changed(ANSWER, {"cards/0/uuid": "x", "cards/1/indicator": "red", f"{A}/asOf": "today"})
     with pytest.raises(AssertionError, match="3 fault") as raised:
-        validator.check(broken, patient_id=PATIENT, encounter_id=ENCOUNTER)
+        judge.check(broken, patient_id=PATIENT, encounter_id=ENCOUNTER)
     for said in (
         "C-1 at cards[0].uuid",
         "C-4 at cards[1].indicator",

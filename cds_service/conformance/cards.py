@@ -10,7 +10,9 @@ from cds_service.conformance.call import Call
 from cds_service.conformance.faults import Faults, at, is_empty
 from cds_service.conformance.suggestions import judge_suggestion
 
-_BARE_LINK = re.compile(r"(?:https?|ftp)://|\bwww\.|[\w.+-]+@[\w-]+\.\w")  # GitHub's Markdown links these unasked
+_BARE_LINK = re.compile(
+    r"(?:https?|ftp)://|\bwww\.|(?<![\w.+-])[\w.+-]+@[\w-]+\.\w"
+)  # GitHub's Markdown links these unasked
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 

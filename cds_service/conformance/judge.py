@@ -6,10 +6,9 @@
 A rule has the id of the project's own rule lists: D- discovery, P- prefetch, S- response, C- cards, G- JSON, X-
 extensions, H- errors, A- access, N- what must never be suggested, cds-resp- the invariants of HL7's logical model.
 Rules without an id there have a name: `order-*`, `assessment-*`, `grade-card`, `indicator-by-grade`, `silence` and
-`max-cards`. They and the N- rules are this service's own: `is_own` tells.
+`max-cards`. `rules.toml` lists them all, with those that are this service's own.
 """
 
-import re
 from collections.abc import Collection
 from typing import Any
 
@@ -19,13 +18,6 @@ from cds_service.conformance.discovery import judge_discovery
 from cds_service.conformance.faults import Fault, Faults
 from cds_service.conformance.outcome import judge_outcome
 from cds_service.conformance.response import judge_response
-
-_OWN = re.compile(r"N-\d+|S-GRADE-GATE|max-cards|silence|grade-card|indicator-by-grade|(order|assessment)-[a-z-]+")
-
-
-def is_own(rule: str) -> bool:
-    """Whether a rule is one of this service alone, and not of CDS Hooks."""
-    return bool(_OWN.fullmatch(rule))
 
 
 def discovery_faults(body: Any) -> list[Fault]:

@@ -29,7 +29,7 @@ def judge_outcome(out: Faults, body: Any) -> None:
     words = str(body)
     if re.search(r"Traceback|File \"|, line \d+, in ", words):
         out.add("H-7", "issue", "shows a stack trace")
-    if re.search(r"eyJ[\w-]{10,}\.|[Bb]earer [\w.-]{20,}", words):
+    if re.search(r"(?<![\w-])eyJ[\w-]{10,}\.|[Bb]earer [\w.-]{20,}", words):
         out.add("A-6", "issue", "shows a token")
 
 

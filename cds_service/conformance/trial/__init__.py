@@ -1,0 +1,1 @@
+"""The conversation that a test has with a service: discovery, sound calls, wrong calls, browsers, feedback."""

@@ -53,7 +53,7 @@ def conformance(
     patient = Patient(patient_id or NOBODY, fhir_url and plain_url(fhir_url, "--fhir"))
     if fhir_url and not patient_id:
         raise InvalidInput("--fhir needs a patient whose record is read: give --patient ID too")
-    report = tested(plain_url(url, "URL").removesuffix("/cds-services"), patient, hooks, secret=patient_id or "")
+    report = report_of(plain_url(url, "URL").removesuffix("/cds-services"), patient, hooks, secret=patient_id or "")
     for file, write in ((junit_file, junit), (html_file, page)):
         if file is not None:
             _write(file, write, report)
@@ -76,7 +76,7 @@ def plain_url(url: str, name: str) -> str:
     return url.rstrip("/")
 
 
-def tested(base: str, patient: Patient, hooks: tuple[str, ...], secret: str) -> Report:
+def report_of(base: str, patient: Patient, hooks: tuple[str, ...], secret: str) -> Report:
     """Hold the conversation and report. Progress goes to standard error."""
     now = datetime.now(UTC)
     results = Results(secret)

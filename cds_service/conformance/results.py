@@ -62,7 +62,9 @@ class Results:
         return part in self._met
 
     def found(self, rule: str, where: str, message: str, level: Level = Level.SHALL) -> None:
-        """A rule is broken."""
+        """A rule is broken: by what is found here, and never more than the rule binds."""
+        if RULES[rule].level is Level.SHOULD:
+            level = Level.SHOULD
         kept = self._findings.setdefault(rule, [])
         finding = Finding(self._plain(where), self._plain(message), level)
         if finding in kept:
@@ -75,12 +77,9 @@ class Results:
     def judged(self, where: str, faults: Iterable[Fault], *, own: bool = False) -> None:
         """The faults of a body; those of this service's own rules count only for this service."""
         for fault in faults:
-            rule = RULES[fault.rule]
-            if rule.own and not own:
-                continue
-            level = Level.SHOULD if rule.level is Level.SHOULD else fault.level
-            place = f"{where}: {fault.path}" if fault.path else where
-            self.found(fault.rule, place, fault.message, level)
+            if own or not RULES[fault.rule].own:
+                place = f"{where}: {fault.path}" if fault.path else where
+                self.found(fault.rule, place, fault.message, fault.level)
 
     def note(self, words: str) -> None:
         """Something the reader should know that is no finding; said once."""

@@ -1,4 +1,4 @@
-"""The validator is judged here: a hand-written answer passes, and each way to break one is named by its rule."""
+"""The judge is judged here: a hand-written answer passes, and each way to break one is named by its rule."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -637,7 +637,7 @@ def test_a_broken_error_body_is_named_by_its_rule(expected, changes):
     assert rules(judge.operation_outcome_faults(changed(OUTCOME, changes))) == expected
 
 
-# What this validator leaves to FHIR: elements that no rule of the project speaks of.
+# What this judge leaves to FHIR: elements that no rule of the project speaks of.
 LEFT_TO_FHIR = ("/category", "/timing/code")
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from cds_service.conformance.judge import check
 from tests.answers import PATIENT
 from tests.contract.test_order_hooks import culture_draft, draft
-from tests.contract.validator import check
 from tests.integration.test_cli import run
 from tests.server import Fhir, Service
 

@@ -117,7 +117,7 @@ class Conversation:
             try:
                 faults = operation_outcome_faults(reply.json())
             except Unanswered as fault:
-                self.results.found("H-4", where, f"HTTP {reply.status}: {fault}", Level.SHOULD)
+                self.results.found("H-4", where, f"HTTP {reply.status}: {fault}")
                 return
             self.results.judged(where, faults)
 

@@ -90,7 +90,7 @@ class Wire:
             with self.within(left):
                 return self._ask(method, url, body, headers, started, left)
         except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
-            raise Unanswered(f"no whole answer within {left:.0f} s") from error
+            raise Unanswered(f"no whole answer within {left:.1f} s") from error
         except requests.exceptions.SSLError as error:
             raise Unreachable("the server has no certificate that is trusted") from error
         except requests.ConnectionError as error:

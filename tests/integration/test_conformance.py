@@ -319,3 +319,25 @@ def test_a_report_that_cannot_be_written_is_one_plain_sentence(small: Small, tmp
     refused = run(small.base, "--html", tmp_path / "nowhere" / "report.html").exception
     assert isinstance(refused, InvalidInput)
     assert "cannot be written" in refused.message
+
+
+def test_a_fhir_server_that_is_not_there_is_one_plain_sentence(small: Small) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}/fhir"
+    refused = run(small.base, "--patient", PATIENT, "--fhir", nowhere).exception
+    assert isinstance(refused, InvalidInput)
+    assert refused.message == f"--fhir {nowhere}: the server cannot be reached"
+
+
+def test_the_record_is_read_once_for_all_services_and_what_is_lacking_is_said(service: Service, fhir: Fhir) -> None:
+    fhir.faults["/fhir/Condition"] = ("500 Internal Server Error", "text/plain", "broken")
+    report = report_on(service.base, Patient(PATIENT, fhir.base))
+    asked = [(one.path, str(one.query)) for one in fhir.asked if one.headers.get("accept_encoding") == "identity"]
+    assert len(asked) == len(set(asked)) > 0
+    assert any(re.search("the FHIR server gave nothing for .*", note) for note in report.notes)
+
+
+def test_a_hook_of_nobodys_library_is_not_called(small: Small) -> None:
+    small.document = put(f"{ENTRY}/hook", "walk-start")
+    report = report_on(small.base)
+    assert broken_rules(report) == {"D-4": WARNING}
+    assert report.notes == ["not called, for want of an id or a hook of the library: walk-more"]

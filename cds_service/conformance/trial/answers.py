@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from cds_service.conformance.trial.calls import Json, filled, nulls
+from cds_service.conformance.trial.calls import Json, nulls, query, read
 from cds_service.conformance.trial.conversation import Conversation, Listed
 
 SLOW_SECONDS = 0.5
@@ -15,7 +15,11 @@ def prefetch_for(talk: Conversation, service: Listed) -> Json | None:
         return None
     if talk.patient.fhir is None:
         return nulls(service.templates)
-    got, lacking = filled(talk.wire, talk.patient.fhir, service.templates, service.context)
+    queries = {key: query(template, service.context) for key, template in service.templates.items()}
+    for asked in set(filter(None, queries.values())) - talk.record.keys():
+        talk.record[asked] = read(talk.wire, talk.patient.fhir, asked)
+    got = {key: talk.record[asked] for key, asked in queries.items() if asked and talk.record[asked] is not None}
+    lacking = [key for key in service.templates if key not in got]
     if lacking:
         talk.results.note(f"{service.id}: the FHIR server gave nothing for {', '.join(lacking)}")
     return got

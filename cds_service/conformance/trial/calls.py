@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from cds_service.conformance.trial.wire import OutOfTime, Unanswered, Wire
+from cds_service.conformance.trial.wire import OutOfTime, Unanswered, Unreachable, Wire
+from cds_service.errors import InvalidInput
 
 Json = dict[str, Any]
 USER, ENCOUNTER, DRAFT = "Practitioner/conformance-test", "conformance-encounter", "conformance-draft"
@@ -96,25 +97,20 @@ def outcomes(templates: Mapping[str, str]) -> Json:
     return {key: {"resourceType": "OperationOutcome", "issue": [issue]} for key in templates}
 
 
-def filled(wire: Wire, fhir: str, templates: Mapping[str, str], called: Json) -> tuple[Json, list[str]]:
-    """The prefetch as an EHR obtains it, and the keys that could not be had: those are left out."""
-    got: Json = {}
-    for key, template in templates.items():
-        query = _fill(template, called)
-        if query is None:
-            continue
-        try:
-            reply = wire.get(f"{fhir}/{query}", {"Accept": "application/fhir+json"})
-            if reply.status == 200:
-                got[key] = json.loads(reply.body)
-        except OutOfTime:
-            raise
-        except (Unanswered, ValueError, RecursionError):
-            continue
-    return got, [key for key in templates if key not in got]
+def read(wire: Wire, fhir: str, query: str) -> Any:
+    """What the FHIR server answers to a query, None when it gives nothing. Raises InvalidInput when it is not there."""
+    try:
+        reply = wire.get(f"{fhir}/{query}", {"Accept": "application/fhir+json"})
+        return json.loads(reply.body) if reply.status == 200 else None
+    except Unreachable as error:
+        raise InvalidInput(f"--fhir {fhir}: {error}") from error
+    except OutOfTime:
+        raise
+    except (Unanswered, ValueError, RecursionError):
+        return None
 
 
-def _fill(template: str, called: Json) -> str | None:
+def query(template: str, called: Json) -> str | None:
     """The query of a template, None when a token has no value."""
     kind, _, user = str(called.get("userId", "")).partition("/")
     known = {f"context.{name}": value for name, value in called.items() if isinstance(value, str)}

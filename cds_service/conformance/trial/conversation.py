@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -39,12 +39,14 @@ class Conversation:
     now: datetime
     results: Results
     tell: Callable[[str], None]
+    record: dict[str, Any] = field(default_factory=dict)
+    """What the FHIR server answered to a query, None where it gave nothing: services ask for the same."""
 
     def url(self, service_id: str) -> str:
         """The address of a service."""
         return f"{self.base}/cds-services/{service_id}"
 
-    def list(self, entry: Json) -> Listed | None:
+    def listed(self, entry: Json) -> Listed | None:
         """An entry of discovery as far as it can be called, None when it cannot."""
         hook, service_id, templates = entry.get("hook"), entry.get("id"), entry.get("prefetch")
         called = context(hook, self.patient) if isinstance(hook, str) else None

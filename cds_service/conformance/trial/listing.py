@@ -24,9 +24,9 @@ def discover(talk: Conversation) -> list[Listed]:
     _met(talk, entries)
     services = []
     for entry in entries:
-        service = talk.list(entry)
+        service = talk.listed(entry)
         if service is None:
-            talk.results.note(f"{entry.get('id')} was not called: {entry.get('hook')} is no hook of the library")
+            talk.results.note(f"not called, for want of an id or a hook of the library: {entry.get('id')}")
         else:
             services.append(service)
     return services

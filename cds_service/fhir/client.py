@@ -129,8 +129,16 @@ class FhirClient:
                 raise ServerInTrouble("the FHIR server's answer broke off or cannot be read") from error
 
     def _ask(self, url: str, room: int) -> bytes:
-        """One request, straight to the adapter: a session would look for redirects and cookies too, and take longer."""
-        headers = {"Accept": "application/fhir+json", "Accept-Encoding": "gzip", "User-Agent": "crs-cds"}
+        """One request, straight to the adapter: a session would look for redirects and cookies too, and take longer.
+
+        HAPI answers a search that it had within the last minute from its memory, without what was charted since.
+        """
+        headers = {
+            "Accept": "application/fhir+json",
+            "Accept-Encoding": "gzip",
+            "Cache-Control": "no-cache",
+            "User-Agent": "crs-cds",
+        }
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
         left = self.deadline.remaining()

@@ -67,6 +67,17 @@ def test_t47_to_t50_another_status_is_a_failed_query_and_never_no_data(
 
 
 @responses.activate
+def test_a_server_is_asked_not_to_answer_from_what_it_remembers(session: requests.Session) -> None:
+    sent = responses.get(
+        f"{BASE}/Patient/secret-id",
+        json=BUNDLE,
+        match=[responses.matchers.header_matcher({"Cache-Control": "no-cache"})],
+    )
+    assert len(list(client(session).pages("Patient/secret-id"))) == 1
+    assert sent.call_count == 1
+
+
+@responses.activate
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_t05_a_redirect_is_a_failure_and_the_token_goes_nowhere(session: requests.Session, status: int) -> None:
     responses.get(f"{BASE}/Patient/secret-id", status=status, headers={"Location": "https://evil.example/"})

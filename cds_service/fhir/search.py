@@ -49,7 +49,7 @@ _ALLERGEN = Parameter("token", "code.coding reaction.substance.coding")
 SEARCH_PARAMETERS: dict[str, dict[str, Parameter]] = {
     "Patient": {**_ALL, **_NAMES, "name": _NAME},
     "Practitioner": _ALL,
-    "Observation": {**_CODED, "date": _EFFECTIVE},
+    "Observation": {**_CODED, "category": Parameter("token", "category.coding"), "date": _EFFECTIVE},
     "MedicationAdministration": {**_DRUG, "effective-time": _EFFECTIVE},
     "MedicationRequest": {**_DRUG, "authoredon": _AUTHORED},
     "Medication": {**_ALL, **_CODE, **_STATUS},

@@ -18,6 +18,7 @@ from werkzeug.serving import make_server
 
 from cds_service.fhir.memory import Repository
 from cds_service.fhir.search import SEARCH_PARAMETERS
+from cds_service.hooks.knowledge import Knowledge
 from cds_service.web.fhir_server import fhir_blueprint
 
 LOINC = "http://loinc.org"
@@ -269,6 +270,24 @@ def test_status_and_clinical_status_and_id_are_tokens(server: Server) -> None:
     assert server.ids("/Observation", status="final,amended") == ["a", "c"]
     assert server.ids("/Observation", _id="c,b,missing") == ["b", "c"]
     assert server.ids("/Condition", **{"clinical-status": "active"}) == ["d"]
+
+
+def test_an_observation_is_found_by_its_category(server: Server) -> None:
+    vital = {
+        "coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}]
+    }
+    survey = {"coding": [{"code": "survey"}]}
+    server.put(
+        observation("a", category=[survey, vital]), observation("b", category=[survey]), observation("c", category=[])
+    )
+    assert server.ids("/Observation", category="vital-signs") == ["a"]
+
+
+def test_every_need_is_asked_in_words_that_the_server_knows(server: Server, knowledge: Knowledge) -> None:
+    server.put({"resourceType": "Patient", "id": "ada"})
+    for need in knowledge.needs:
+        answer = server.call("GET", f"/{need.path('ada')}", headers={"Prefer": "handling=strict"})
+        assert answer.status_code == 200, f"{need.key}: {answer.text}"
 
 
 def test_parameters_repeated_and_side_by_side_must_all_hold(server: Server) -> None:
@@ -716,6 +735,7 @@ def test_the_capability_statement_lists_what_the_server_searches_by(server: Serv
         "subject": "reference",
         "status": "token",
         "code": "token",
+        "category": "token",
         "date": "date",
     }
 

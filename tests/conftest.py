@@ -19,6 +19,7 @@ from cds_service.web.app import create_app
 from cds_service.web.settings import Settings
 from cds_service.web.state import prepare_state
 from tests.answers import PATIENT
+from tests.hapi_server import load_stories, running_hapi
 from tests.postgres import database_in, running_postgres
 from tests.server import NOW, Fhir, Service, fhir_server, prefetch, service_process, stories
 
@@ -81,6 +82,20 @@ def story_server() -> Iterator[Fhir]:
         for story in stories():
             fhir.load(story.bundle)
         yield fhir
+
+
+@pytest.fixture(scope="session")
+def hapi(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The base of a HAPI FHIR server that holds every story, moved to NOW."""
+    plugins = pytestconfig.pluginmanager
+
+    def say(line: str) -> None:
+        with plugins.getplugin("capturemanager").global_and_fixture_disabled():
+            plugins.getplugin("terminalreporter").write_line(line)
+
+    with running_hapi(tmp_path_factory.mktemp("hapi") / "log", say) as base:
+        load_stories(base)
+        yield base
 
 
 @pytest.fixture

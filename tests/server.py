@@ -122,7 +122,9 @@ class Fhir:
         return recording
 
 
-class _Quiet(WSGIRequestHandler):
+class Quiet(WSGIRequestHandler):
+    """Logs no requests."""
+
     def log_request(self, *_: Any) -> None:
         """Nothing: it would fill the report of a failed test."""
 
@@ -133,7 +135,7 @@ def fhir_server(repository: Repository) -> Iterator[Fhir]:
     fhir = Fhir(repository)
     app = Flask(__name__)
     app.register_blueprint(fhir_blueprint(repository), url_prefix="/fhir")
-    http = make_server(HOST, 0, fhir.wsgi(app), threaded=True, request_handler=_Quiet)
+    http = make_server(HOST, 0, fhir.wsgi(app), threaded=True, request_handler=Quiet)
     fhir.base = f"http://{HOST}:{http.server_port}/fhir"
     thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -1,0 +1,153 @@
+"""A HAPI FHIR server of the tests' own: built once from tests/hapi, on a free loopback port, ended by its process.
+
+Where Java or Maven is not installed, tests that need it are skipped and say so; with CRS_TESTS_HAPI=required they fail.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+import requests
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
+
+from cds_service.fhir.stories import shifted
+from tests.server import HOST, NOW, Quiet, free_port, stories
+
+SOURCE = Path(__file__).parent / "hapi"
+BUILT = SOURCE / "target" / "built"
+BUILD_SECONDS, START_SECONDS, SECONDS = 600, 180, 60
+INSTALL = "apt-get install default-jdk-headless maven"
+Say = Callable[[str], None]
+
+
+@contextmanager
+def running_hapi(log: Path, say: Say) -> Iterator[str]:
+    """HAPI with nothing in it: its FHIR base. `say` is told what is waited for."""
+    _check_installed()
+    if not _is_built():
+        _build(say)
+    port = free_port()
+    base = f"http://{HOST}:{port}/fhir"
+    classes = f"{SOURCE}/target/classes:{SOURCE}/target/lib/*"
+    command = ["java", "-Xmx1500m", "-XX:TieredStopAtLevel=1", "-cp", classes, "crs.HapiServer", str(port)]
+    say(f"HAPI FHIR starts, which takes about half a minute; its log is {log}")
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+        try:
+            _await(f"{base}/metadata", process, log)
+            yield base
+        finally:
+            process.terminate()
+            try:
+                process.wait(SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(SECONDS)
+
+
+def load_stories(base: str) -> None:
+    """Put every story, moved to NOW, into the server."""
+    for story in stories():
+        keep(base, shifted(story.bundle, NOW))
+
+
+def keep(base: str, resource: dict[str, Any]) -> None:
+    """Put a resource under its own id, or carry out a transaction."""
+    place = "" if resource["resourceType"] == "Bundle" else f"/{resource['resourceType']}/{resource['id']}"
+    headers = {"Content-Type": "application/fhir+json"}
+    method = "PUT" if place else "POST"
+    answer = requests.request(method, f"{base}{place}", json=resource, headers=headers, timeout=SECONDS)
+    assert answer.status_code in (200, 201), answer.text
+
+
+class Gateway:
+    """Stands before a FHIR server: lets in who has the token only, and makes pages small.
+
+    With `rewrites_links` the server behind takes the gateway's address for its own, so the links to further pages lead
+    through the gateway; without, they lead past it. `refused` and `let_in` count the requests.
+    """
+
+    def __init__(self, server: str, token: str = "", page_size: int = 0, rewrites_links: bool = True) -> None:
+        self._server, self._token, self._page_size = server.removesuffix("/fhir"), token, page_size
+        self._rewrites_links = rewrites_links
+        self.refused = self.let_in = 0
+
+    @Request.application
+    def __call__(self, request: Request) -> Response:
+        """The answer of the server behind, or a 401."""
+        if self._token and request.headers.get("Authorization") != f"Bearer {self._token}":
+            self.refused += 1
+            return Response("Log in first.", 401)
+        self.let_in += 1
+        headers = {"Accept": request.headers.get("Accept", "*/*")}
+        if self._rewrites_links:
+            headers["Host"] = request.host
+        url = f"{self._server}{request.path}?{self._smaller(request.query_string.decode())}"
+        answer = requests.get(url, headers=headers, timeout=SECONDS)
+        return Response(answer.content, answer.status_code, content_type=answer.headers["Content-Type"])
+
+    def _smaller(self, query: str) -> str:
+        size = str(self._page_size)
+        asked = parse_qsl(query)
+        return urlencode([(name, size if size != "0" and name == "_count" else value) for name, value in asked])
+
+
+@contextmanager
+def gateway(server: str, **options: Any) -> Iterator[tuple[str, Gateway]]:
+    """A Gateway on a free port, with its FHIR base."""
+    before = Gateway(server, **options)
+    http = make_server(HOST, 0, before, threaded=True, request_handler=Quiet)
+    thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://{HOST}:{http.server_port}/fhir", before
+    finally:
+        http.shutdown()
+        thread.join(SECONDS)
+        http.server_close()
+
+
+def _check_installed() -> None:
+    lacking = [program for program in ("java", "javac", "mvn") if shutil.which(program) is None]
+    if not lacking:
+        return
+    if os.environ.get("CRS_TESTS_HAPI") == "required":
+        pytest.fail(f"{' and '.join(lacking)} not found, and CRS_TESTS_HAPI is `required`: {INSTALL}")
+    pytest.skip(f"HAPI FHIR needs {' and '.join(lacking)}: {INSTALL}")
+
+
+def _is_built() -> bool:
+    sources = [SOURCE / "pom.xml", *SOURCE.glob("src/**/*.*")]
+    return BUILT.exists() and all(source.stat().st_mtime < BUILT.stat().st_mtime for source in sources)
+
+
+def _build(say: Say) -> None:
+    say("HAPI FHIR is built, which fetches about 300 MB the first time and takes about a minute")
+    command = ["mvn", "--batch-mode", "--quiet", "-f", str(SOURCE / "pom.xml"), "clean", "package"]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS)
+    if built.returncode == 0:
+        BUILT.touch()
+    elif os.environ.get("CRS_TESTS_HAPI") == "required":
+        pytest.fail(f"HAPI FHIR could not be built:\n{built.stdout[-4000:]}")
+    else:
+        pytest.skip(f"HAPI FHIR could not be built: {built.stdout.strip()[:300]}")
+
+
+def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            if requests.get(url, timeout=SECONDS).status_code == 200:
+                return
+        except requests.RequestException:
+            time.sleep(0.2)
+    raise AssertionError(f"HAPI FHIR did not start: {log.read_text()[-4000:]}")

@@ -38,7 +38,16 @@ def running_hapi(log: Path, say: Say) -> Iterator[str]:
     port = free_port()
     base = f"http://{HOST}:{port}/fhir"
     classes = f"{SOURCE}/target/classes:{SOURCE}/target/lib/*"
-    command = ["java", "-Xmx1500m", "-XX:TieredStopAtLevel=1", "-cp", classes, "crs.HapiServer", str(port)]
+    command = [
+        "java",
+        "-Xmx1500m",
+        "-XX:TieredStopAtLevel=1",
+        "-Duser.timezone=UTC",
+        "-cp",
+        classes,
+        "crs.HapiServer",
+        str(port),
+    ]
     say(f"HAPI FHIR starts, which takes about half a minute; its log is {log}")
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)

@@ -45,4 +45,4 @@ lock: $(READY) ## renew requirements-dev.lock
 		--no-emit-find-links --no-header --no-annotate -o requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) dist build
+	rm -rf $(VENV) dist build tests/hapi/target

@@ -82,13 +82,15 @@ class Gateway:
     """Stands before a FHIR server: lets in who has the token only, and makes pages small.
 
     With `rewrites_links` the server behind takes the gateway's address for its own, so the links to further pages lead
-    through the gateway; without, they lead past it. `refused` and `let_in` count the requests.
+    through the gateway; without, they lead past it. `refused` counts the requests without the token, `let_in` holds
+    path and query of the others.
     """
 
     def __init__(self, server: str, token: str = "", page_size: int = 0, rewrites_links: bool = True) -> None:
         self._server, self._token, self._page_size = server.removesuffix("/fhir"), token, page_size
         self._rewrites_links = rewrites_links
-        self.refused = self.let_in = 0
+        self.refused = 0
+        self.let_in: list[str] = []
 
     @Request.application
     def __call__(self, request: Request) -> Response:
@@ -96,12 +98,12 @@ class Gateway:
         if self._token and request.headers.get("Authorization") != f"Bearer {self._token}":
             self.refused += 1
             return Response("Log in first.", 401)
-        self.let_in += 1
+        asked = f"{request.path}?{self._smaller(request.query_string.decode())}"
+        self.let_in.append(asked)
         headers = {"Accept": request.headers.get("Accept", "*/*")}
         if self._rewrites_links:
             headers["Host"] = request.host
-        url = f"{self._server}{request.path}?{self._smaller(request.query_string.decode())}"
-        answer = requests.get(url, headers=headers, timeout=SECONDS)
+        answer = requests.get(f"{self._server}{asked}", headers=headers, timeout=SECONDS)
         return Response(answer.content, answer.status_code, content_type=answer.headers["Content-Type"])
 
     def _smaller(self, query: str) -> str:

@@ -27,7 +27,7 @@ import org.springframework.orm.jpa.JpaTransactionManager;
 import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 import org.springframework.transaction.annotation.EnableTransactionManagement;
 
-/** HAPI as it comes, on H2 in memory. */
+/** HAPI as it comes, on H2 in memory; its jobs in the background are off. */
 @Configuration
 @EnableTransactionManagement
 @Import({

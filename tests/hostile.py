@@ -53,9 +53,10 @@ class Hostile:
 
 
 def _head(connection: socket.socket) -> bytes:
+    """The head of a request, read byte by byte: its body may come with it and is left for `answer`."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        received = connection.recv(4096)
+        received = connection.recv(1)
         if not received:
             return b""
         head += received

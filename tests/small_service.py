@@ -15,7 +15,7 @@ from typing import Any
 from flask import Flask, Response, request
 from werkzeug.serving import make_server
 
-from tests.server import HOST, SECONDS, _Quiet
+from tests.server import HOST, SECONDS, Quiet
 
 Json = dict[str, Any]
 TEMPLATES = {
@@ -100,7 +100,7 @@ class Small:
 def small_service() -> Iterator[Small]:
     """Such a service, running."""
     small = Small()
-    http = make_server(HOST, 0, _app(small), threaded=True, request_handler=_Quiet)
+    http = make_server(HOST, 0, _app(small), threaded=True, request_handler=Quiet)
     small.base = f"http://{HOST}:{http.server_port}"
     thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -14,9 +14,12 @@ from cds_service.web.settings import Settings, check_authentication, read_settin
 def knowledge_of(settings: Settings) -> Knowledge:
     """The knowledge an installation is set to. Raises InvalidContent or InvalidSettings."""
     content = load(settings.content, settings.protocol)
-    if settings.client_profile not in content.clients:
-        known = ", ".join(sorted(content.clients))
-        raise InvalidSettings(f"CRS_CDS_CLIENT_PROFILE {settings.client_profile!r} is not one of: {known}")
+    named = {"CRS_CDS_CLIENT_PROFILE": settings.client_profile}
+    named |= {f"CRS_CDS_ISSUER_PROFILES {issuer}": profile for issuer, profile in settings.issuer_profiles.items()}
+    for setting, profile in named.items():
+        if profile not in content.clients:
+            known = ", ".join(sorted(content.clients))
+            raise InvalidSettings(f"{setting} {profile!r} is not one of: {known}")
     return Knowledge.of(content, settings.zone, settings.client_profile, settings.about_url)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 
@@ -29,6 +30,7 @@ from cds_service.hooks.services import discovery, service
 from cds_service.store.records import UNCHECKED_CLIENT
 from cds_service.web.about import About
 from cds_service.web.cors import allow_browsers
+from cds_service.web.issuers import issuer
 from cds_service.web.page import HTML, JSON, POLICY
 from cds_service.web.report import FORMATS, count, day, form, written
 from cds_service.web.settings import Settings
@@ -59,6 +61,11 @@ def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now)
     app.extensions["crs-cds"] = access = _access(settings, knowledge)
     app.extensions["crs-cds-memory"] = memory = open_memory(settings)
     caller = Caller(client=UNCHECKED_CLIENT, knowledge=knowledge, access=access, memory=memory)
+    clients = knowledge.content.clients
+    callers = {
+        name: replace(caller, knowledge=replace(knowledge, profile=clients[profile]))
+        for name, profile in settings.issuer_profiles.items()
+    }
     document = orjson.dumps(discovery(knowledge.needs))
     described = About.of(knowledge.content)
 
@@ -70,7 +77,8 @@ def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now)
     def call(service_id: str) -> Response:
         known = service(service_id)
         body = parse(_body(settings.maximum_body_bytes))
-        return _answer(orjson.dumps(answer_and_remember(known, body, caller, clock()).response))
+        written_for = callers.get(issuer(request.headers.get("Authorization")), caller)
+        return _answer(orjson.dumps(answer_and_remember(known, body, written_for, clock()).response))
 
     @app.post("/cds-services/<service_id>/feedback")
     def feedback(service_id: str) -> Response:

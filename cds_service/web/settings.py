@@ -3,6 +3,7 @@
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -35,6 +36,9 @@ class Settings(BaseSettings):
         "supplied-crs", description="Id of the protocol in cards/protocols/, or the path of a protocol file (.toml)"
     )
     client_profile: str = Field("generic", description="Id of the client profile in cards/clients/")
+    issuer_profiles: Annotated[Mapping[str, str], NoDecode] = Field(
+        {}, description="Other client profiles by the issuer of the client's token: issuer=profile, separated by commas"
+    )
     content: Path | None = Field(None, description="A cards/ folder of the site in place of the one installed")
     timezone: str = Field(
         "UTC", description="IANA time zone in which times are shown, and charted times without one read"
@@ -66,6 +70,16 @@ class Settings(BaseSettings):
         """Where answers and feedback are kept. May hold a password."""
         given = self.database_url
         return given.get_secret_value() if given is not None else f"sqlite:///{self.state_folder / 'crs-cds.db'}"
+
+    @field_validator("issuer_profiles", mode="before")
+    @classmethod
+    def _by_issuer(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [item.strip().rpartition("=") for item in value.split(",") if item.strip()]
+        if any(not issuer or not profile for issuer, _, profile in pairs):
+            raise ValueError("write issuer=profile, e.g. https://ehr.example.org/fhir=epic")
+        return {issuer.strip(): profile.strip() for issuer, _, profile in pairs}
 
     @field_validator("fhir_servers", "cors_origins", mode="before")
     @classmethod

@@ -15,6 +15,7 @@ from tests.server import ROOT, clean_environment
 
 DOCUMENT = (ROOT / "docs" / "settings.md").read_text()
 WITHOUT_LITERAL = {
+    "issuer_profiles": {},
     "fhir_servers": (),
     "ca_bundle": None,
     "content": None,

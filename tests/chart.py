@@ -126,7 +126,8 @@ def oxygen(
     if len(parts) == 1:
         alone = {name: value for name, value in parts[0].items() if name != "code"}
         return observation(parts[0]["code"], **alone, **members)
-    return observation({"text": "Respiratory support"}, component=parts, **members)
+    vital = concept("http://terminology.hl7.org/CodeSystem/observation-category", "vital-signs")
+    return observation({"text": "Respiratory support"}, component=parts, **{"category": [vital]} | members)
 
 
 def _support(device: str | None = None, flow: Number | None = None, fio2: Number | None = None) -> list[Json]:

@@ -106,9 +106,12 @@ def fhir(story_server: Fhir) -> Iterator[Fhir]:
     story_server.reset()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def service(story_server: Fhir, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The production server, allowed to call the FHIR server of the stories."""
+    """The production server, allowed to call the FHIR server of the stories.
+
+    One for each file: a server that saw its FHIR server fail in one file would leave it alone in the next.
+    """
     log = tmp_path_factory.mktemp("service") / "log"
     with service_process(log, story_server.base) as running:
         yield running

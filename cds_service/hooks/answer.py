@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import structlog
@@ -33,7 +34,7 @@ class Suppressed:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """One answer: `lines` are the sentences that the rules said, `cards` those of the response.
 
@@ -49,9 +50,9 @@ class Answer:
     held: tuple[Card, ...] = ()
     suppressed: tuple[Suppressed, ...] = ()
 
-    @property
+    @cached_property
     def assessment(self) -> dict[str, Any]:
-        """The machine-readable assessment, which also says what was held back."""
+        """The machine-readable assessment, which also says what was held back. The record and the response share it."""
         found = assessment_json(self.reading.assessment, self.desk.knowledge.content.knowledge)
         if self.suppressed:
             found["suppressed"] = [{"topic": item.topic, "reason": item.reason} for item in self.suppressed]

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, text
 
 from cds_service.errors import InvalidInput, InvalidSettings, StoreUnavailable
-from cds_service.store.engine import database, new_engine, reaching, sqlite_file, writing
+from cds_service.store.database import database, new_engine, reaching, sqlite_file, writing
 
 LOCK = 7_271_977_401
 """Names this service's migration among the advisory locks of PostgreSQL."""

@@ -3,16 +3,18 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from hashlib import sha256
 from itertools import groupby
+from json import dumps
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from cds_service.store.engine import database, new_engine, reaching, sqlite_file, writing
+from cds_service.store.database import database, new_engine, reaching, sqlite_file, writing
 from cds_service.store.records import AnswerRecord, Counts, FeedbackRecord, Reaction, Response
 from cds_service.store.rows import anonymous, answer_record, answer_row, card_rows, feedback_record, feedback_row
-from cds_service.store.tables import answers, cards, feedback
+from cds_service.store.tables import answers, cards, feedback, used_tokens
 
 BATCH = 500
 """Rows that are written or read at once."""
@@ -62,10 +64,25 @@ class Store:
                 rows = [
                     feedback_row(replace(record, matched=(record.card, record.client) in shown)) for record in batch
                 ]
-                insert = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
-                connection.execute(insert(feedback).on_conflict_do_nothing(), rows)
+                connection.execute(_insert_new(connection, feedback), rows)
                 matched += sum(row["matched"] for row in rows)
         return matched
+
+    def use_once(self, issuer: str, jti: str, until: datetime) -> bool:
+        """Whether the token `jti` of an issuer is used for the first time; from then on it is used (T19).
+
+        It is remembered `until` an instant at which nobody accepts it any more. Of calls at once one is the first, in
+        whatever process.
+        """
+        digest = sha256(dumps([issuer, jti]).encode()).hexdigest()
+        with reaching(), writing(self._engine).begin() as connection:
+            insert = _insert_new(connection, used_tokens).returning(used_tokens.c.digest)
+            return connection.execute(insert, {"digest": digest, "until": until}).first() is not None
+
+    def forget_tokens(self, now: datetime) -> int:
+        """Remove used tokens that nobody accepts any more at `now`. How many."""
+        with reaching(), writing(self._engine).begin() as connection:
+            return connection.execute(delete(used_tokens).where(used_tokens.c.until < now)).rowcount
 
     def reactions(self, patient: str, since: datetime) -> list[Reaction]:
         """The latest feedback to each card shown for a patient (a pseudonym), newest first."""
@@ -147,6 +164,12 @@ class Store:
                 of_answer = {answer: list(group) for answer, group in groupby(found, lambda row: str(row["answer"]))}
                 for row in rows:
                     yield answer_record(row, of_answer.get(row["id"], ()))
+
+
+def _insert_new(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An insert that leaves out rows whose key is there."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    return insert(table).on_conflict_do_nothing()
 
 
 def _shown(connection: Connection, uuids: Collection[str]) -> set[tuple[str, str]]:

@@ -99,3 +99,10 @@ feedback = Table(
     Column("received_at", Instant, nullable=False, index=True),
     Column("matched", Boolean, nullable=False),
 )
+
+used_tokens = Table(
+    "used_tokens",
+    metadata,
+    Column("digest", String, primary_key=True),  # of issuer and jti, which may be of any length
+    Column("until", Instant, nullable=False, index=True),
+)

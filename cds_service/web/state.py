@@ -24,6 +24,7 @@ def prepare_state(settings: Settings, now: datetime) -> None:
     store = Store.open(settings.store_url)
     try:
         store.purge(now - timedelta(days=settings.retention_days))
+        store.forget_tokens(now)
     finally:
         store.close()
 

@@ -11,8 +11,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
 
 from cds_service.errors import CdsError, InvalidInput, InvalidSettings, StoreUnavailable
-from cds_service.store.engine import database as parsed
-from cds_service.store.engine import new_engine
+from cds_service.store.database import database as parsed
+from cds_service.store.database import new_engine
 from cds_service.store.pseudonyms import KEY_FILE, Pseudonyms, key_in
 from cds_service.store.records import Response
 from cds_service.store.schema import check, migrate

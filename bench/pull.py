@@ -63,7 +63,7 @@ def main() -> None:
                 with _process(serve, lambda settings=settings: create_app(settings, knowledge)) as service:
                     for name, patient in patients.items():
                         for at_once in (1, AT_ONCE):
-                            times = _measure(service, settings.fhir_servers[0], patient, at_once)
+                            times = _measure(service, settings.fhir_servers[0].base, patient, at_once)
                             p50 = statistics.median(times)
                             row = f"{p50 * 1e3:7.0f} {max(times) * 1e3:7.0f} {p50 / ROUND_TRIP_SECONDS:12.2f}"
                             print(f"{way:11} {name:18} {at_once:7} {row}", flush=True)  # noqa: T201

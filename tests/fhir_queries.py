@@ -1,9 +1,8 @@
 """Queries with the FHIR client, for tests of how it fails: the token and the patient may stand in no failure."""
 
 import pytest
-import requests
 
-from cds_service.fhir.client import FhirClient
+from cds_service.fhir.client import Connections, FhirClient
 from cds_service.fhir.deadline import Deadline, FhirFailure
 
 BASE = "https://ehr.example/fhir"
@@ -15,14 +14,14 @@ BUNDLE = {
 }
 
 
-def client(session: requests.Session, base: str = BASE, seconds: float = 5) -> FhirClient:
-    return FhirClient(base, CANARY, session, Deadline.after(seconds))
+def client(connections: Connections, base: str = BASE, seconds: float = 5) -> FhirClient:
+    return FhirClient(base, CANARY, connections, Deadline.after(seconds))
 
 
-def failure(session: requests.Session, base: str = BASE, seconds: float = 5) -> str:
+def failure(connections: Connections, base: str = BASE, seconds: float = 5) -> str:
     """Why a query failed; the token and the address stand nowhere in it."""
     with pytest.raises(FhirFailure) as failed:
-        list(client(session, base, seconds).pages("Patient/secret-id"))
+        list(client(connections, base, seconds).pages("Patient/secret-id"))
     for hidden in (CANARY, "secret-id", "ehr.example"):
         assert hidden not in str(failed.value)
         assert hidden not in repr(failed.value)

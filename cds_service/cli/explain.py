@@ -18,7 +18,7 @@ from cds_service.cli.printing import grade_words, print_cards
 from cds_service.cli.serve import knowledge_of
 from cds_service.crs.timeline import Fact, Timeline
 from cds_service.errors import InvalidInput
-from cds_service.fhir.client import new_session
+from cds_service.fhir.client import Connections
 from cds_service.fhir.gather import Supply
 from cds_service.hooks.answer import Answer
 from cds_service.hooks.assessment_json import EXTENSION, instant
@@ -67,7 +67,7 @@ def answer_to(body: Any, now: datetime) -> Answer:
     knowledge = knowledge_of(settings)
     with ThreadPoolExecutor(len(knowledge.needs)) as executor:
         access = Access(
-            session=new_session(settings.ca_bundle),
+            connections=Connections(settings.ca_bundle),
             executor=executor,
             allow_list=settings.fhir_servers,
             deadline_seconds=settings.deadline_seconds,

@@ -13,7 +13,7 @@ from rich.console import Console
 from cds_service.cli.printing import grade_words, print_cards
 from cds_service.cli.serve import knowledge_of
 from cds_service.errors import CdsError, InvalidInput
-from cds_service.fhir.client import new_session
+from cds_service.fhir.client import Connections
 from cds_service.fhir.elements import Json, moment, objects
 from cds_service.fhir.needs import Need
 from cds_service.fhir.strict_json import parse
@@ -51,7 +51,7 @@ def grade(bundle: Path, at: str | None, patient_id: str | None, protocol: str | 
         "prefetch": prefetch(resources, knowledge.needs, who),
     }
     with ThreadPoolExecutor(1) as executor:
-        access = Access(session=new_session(), executor=executor, allow_list=(), deadline_seconds=1.0)
+        access = Access(connections=Connections(), executor=executor, allow_list=(), deadline_seconds=1.0)
         answer = service("crs-patient-view").answer(call, "crs-patient-view", knowledge, access, now).response
     assessment = answer["extension"][EXTENSION]
     if as_json:

@@ -3,20 +3,23 @@
 The token goes to the one base URL it came with: no redirects, no environment proxies, no cookies, no links elsewhere.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from cds_service.errors import InvalidRequest
-from cds_service.fhir.addresses import own_link
+from cds_service.errors import InvalidRequest, InvalidSettings
+from cds_service.fhir.addresses import Networks, fhir_server, own_link
 from cds_service.fhir.breaker import Breaker
-from cds_service.fhir.deadline import POOLS, Deadline, FhirFailure, ServerInTrouble, ending_by
+from cds_service.fhir.connections import POOLS, checked
+from cds_service.fhir.deadline import Deadline, FhirFailure, ServerInTrouble, ending_by
 from cds_service.fhir.elements import Json, objects
 from cds_service.fhir.second_try import failure_of, wait_for_second_try
 from cds_service.fhir.strict_json import parse
@@ -40,23 +43,65 @@ class Page:
 
 
 class _Adapter(HTTPAdapter):
-    """Connections that keep to a deadline."""
+    """Pooled connections of these kinds, by scheme."""
+
+    def __init__(self, pools: Mapping[str, Any]) -> None:
+        self._pools = dict(pools)
+        super().__init__(pool_connections=SERVERS, pool_maxsize=POOL_SIZE, max_retries=0)
 
     def init_poolmanager(self, *options: Any, **named: Any) -> None:
         super().init_poolmanager(*options, **named)
-        self.poolmanager.pool_classes_by_scheme = POOLS
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
 
-def new_session(ca_bundle: Path | None = None) -> requests.Session:
-    """Pooled connections, for all threads; they take nothing from the environment and keep no cookies (T09)."""
+def new_session() -> requests.Session:
+    """A session of the command line, for the servers that its user names: it takes nothing from the environment."""
     session = requests.Session()
     session.trust_env = False
-    session.verify = True if ca_bundle is None else str(ca_bundle)
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = _Adapter(pool_connections=SERVERS, pool_maxsize=POOL_SIZE, max_retries=0)
+    adapter = _Adapter(POOLS)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
+
+
+class Connections:
+    """Pooled connections to checked addresses, for all threads; servers of other address ranges have other pools.
+
+    They are used without a session, which would look for redirects, cookies, proxies and .netrc (T05, T09).
+    """
+
+    def __init__(self, ca_bundle: Path | None = None) -> None:
+        self._verify = True if ca_bundle is None else str(ca_bundle)
+        self._lock = Lock()
+        self._adapters: dict[Networks, _Adapter] = {}
+
+    def get(self, url: str, headers: Mapping[str, str], networks: Networks, seconds: float) -> requests.Response:
+        """The answer to a GET, its body not yet read. Raises what requests and urllib3 do."""
+        with self._lock:
+            adapter = self._adapters.get(networks) or self._adapters.setdefault(networks, _Adapter(checked(networks)))
+        request = requests.Request("GET", url, dict(headers)).prepare()
+        timeout = (min(CONNECT_SECONDS, seconds), seconds)
+        return adapter.send(request, stream=True, timeout=timeout, verify=self._verify)
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        for adapter in self._adapters.values():
+            adapter.close()
+
+
+def read_document(url: str, networks: Networks, connections: Connections, seconds: float, maximum_bytes: int) -> bytes:
+    """What a URL of the settings answers, such as a key set: without a token, at most so many bytes, in that time.
+
+    Raises FhirFailure, also for a URL that is not plain, or that is plain HTTP to another machine (T06, T07).
+    """
+    try:
+        fhir_server(url)
+    except InvalidSettings as error:
+        raise FhirFailure("the address is not one that is read") from error
+    deadline = Deadline.after(seconds)
+    with ending_by(deadline), _in_plain_words():
+        return _answer(url, {"Accept": "application/json"}, networks, connections, deadline, maximum_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +110,10 @@ class FhirClient:
 
     base: str
     token: str | None = field(repr=False)
-    session: requests.Session = field(repr=False)
+    connections: Connections = field(repr=False)
     deadline: Deadline
     breaker: Breaker = field(default_factory=Breaker, repr=False)
+    networks: Networks = ()
 
     def pages(self, path: str) -> Iterator[Page]:
         """The pages of a search, or the one answer of a read. `path` is relative to the base.
@@ -113,49 +159,30 @@ class FhirClient:
         return self._once(url, room)
 
     def _once(self, url: str, room: int) -> bytes:
-        """One try, from which the server's breaker learns. What is too late is not tried and teaches nothing."""
-        self.deadline.remaining()
-        with self.breaker.asking(), ending_by(self.deadline):
-            try:
-                return self._ask(url, room)
-            except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
-                raise ServerInTrouble("the FHIR server did not answer in time") from error
-            except requests.exceptions.SSLError as error:
-                raise ServerInTrouble("the FHIR server has no certificate that is trusted") from error
-            except (requests.ConnectionError, ConnectionError) as error:
-                again = 0.0 if _dropped(error) else None
-                raise ServerInTrouble("the FHIR server cannot be reached", again) from error
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                raise ServerInTrouble("the FHIR server's answer broke off or cannot be read") from error
-
-    def _ask(self, url: str, room: int) -> bytes:
-        """One request, straight to the adapter: a session would look for redirects and cookies too, and take longer.
+        """One try, from which the server's breaker learns. What is too late is not tried and teaches nothing.
 
         HAPI answers a search that it had within the last minute from its memory, without what was charted since.
         """
-        headers = {
-            "Accept": "application/fhir+json",
-            "Accept-Encoding": "gzip",
-            "Cache-Control": "no-cache",
-            "User-Agent": "crs-cds",
-        }
+        headers = {"Accept": "application/fhir+json", "Cache-Control": "no-cache"}
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
-        left = self.deadline.remaining()
-        timeout = (min(CONNECT_SECONDS, left), left)
-        request = requests.Request("GET", url, headers).prepare()
-        adapter = self.session.get_adapter(url)
-        with adapter.send(request, stream=True, timeout=timeout, verify=self.session.verify or True) as response:
-            if response.status_code != 200:
-                raise failure_of(response.status_code, response.headers)
-            return self._received(response, room)
+        self.deadline.remaining()
+        with self.breaker.asking(), ending_by(self.deadline), _in_plain_words():
+            return _answer(url, headers, self.networks, self.connections, self.deadline, room)
 
-    def _received(self, response: requests.Response, room: int) -> bytes:
-        """The body, at most `room` bytes after decompression, and never past the deadline (T51, T53)."""
+
+def _answer(
+    url: str, headers: Mapping[str, str], networks: Networks, connections: Connections, deadline: Deadline, room: int
+) -> bytes:
+    """The body of the answer to one request, at most `room` bytes after decompression (T53)."""
+    headers = {**headers, "Accept-Encoding": "gzip", "User-Agent": "crs-cds"}
+    with connections.get(url, headers, networks, deadline.remaining()) as response:
+        if response.status_code != 200:
+            raise failure_of(response.status_code, response.headers)
         chunks: list[bytes] = []
         size = 0
         while True:
-            self.deadline.remaining()
+            deadline.remaining()
             chunk = response.raw.read1(CHUNK, decode_content=True)
             if not chunk:
                 return b"".join(chunks)
@@ -163,6 +190,22 @@ class FhirClient:
             if size > room:
                 raise FhirFailure("the FHIR server's answer is too large")
             chunks.append(chunk)
+
+
+@contextmanager
+def _in_plain_words() -> Iterator[None]:
+    """Whatever the libraries raise within it as a ServerInTrouble."""
+    try:
+        yield
+    except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
+        raise ServerInTrouble("the FHIR server did not answer in time") from error
+    except requests.exceptions.SSLError as error:
+        raise ServerInTrouble("the FHIR server has no certificate that is trusted") from error
+    except (requests.ConnectionError, ConnectionError) as error:
+        again = 0.0 if _dropped(error) else None
+        raise ServerInTrouble("the FHIR server cannot be reached", again) from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise ServerInTrouble("the FHIR server's answer broke off or cannot be read") from error
 
 
 def _dropped(error: Exception) -> bool:

@@ -15,9 +15,9 @@ from cds_service.crs.eligibility import may_be_exposed
 from cds_service.crs.grading import assess
 from cds_service.crs.timeline import Gap, Timeline
 from cds_service.errors import MissingData, PatientMismatch
-from cds_service.fhir.addresses import allowed, base_url
+from cds_service.fhir.addresses import FhirServer, allowed, base_url
 from cds_service.fhir.breaker import Breakers
-from cds_service.fhir.client import FhirClient
+from cds_service.fhir.client import Connections, FhirClient
 from cds_service.fhir.deadline import Deadline
 from cds_service.fhir.elements import Json
 from cds_service.fhir.gaps import add_gap, gaps
@@ -43,9 +43,9 @@ class Access:
     `one_phase`: all needs are asked for at once, which is faster, and costs the server them all for every patient.
     """
 
-    session: Any = field(repr=False)
+    connections: Connections = field(repr=False)
     executor: Executor
-    allow_list: Sequence[str]
+    allow_list: Sequence[FhirServer]
     deadline_seconds: float
     one_phase: bool = False
     lanes: Lanes = field(default_factory=lambda: Lanes(LANE_WIDTH))
@@ -54,7 +54,7 @@ class Access:
     def close(self) -> None:
         """Let go of threads and connections."""
         self.executor.shutdown(wait=True, cancel_futures=True)
-        self.session.close()
+        self.connections.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +108,12 @@ def _source(call: HookCall, knowledge: Knowledge, access: Access, now: datetime)
     client, reason = None, "no fhirServer was given"
     if call.fhirServer is not None:
         reason = "the fhirServer is not on the allow-list of this service"
-        if allowed(call.fhirServer, access.allow_list):
+        server = allowed(call.fhirServer, access.allow_list)
+        if server is not None:
             token = call.fhirAuthorization.access_token if call.fhirAuthorization is not None else None
             deadline = Deadline.after(access.deadline_seconds)
             breaker = access.breakers.of(base_url(call.fhirServer))
-            client = FhirClient(call.fhirServer, token, access.session, deadline, breaker)
+            client = FhirClient(call.fhirServer, token, access.connections, deadline, breaker, server.networks)
     return Source(
         patient_id=call.context.patientId,
         prefetch=call.prefetch,

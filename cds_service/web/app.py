@@ -20,7 +20,7 @@ from cds_service.errors import (
     UnsupportedMediaType,
     operation_outcome,
 )
-from cds_service.fhir.client import new_session
+from cds_service.fhir.client import Connections
 from cds_service.fhir.strict_json import parse
 from cds_service.hooks.evaluate import Access
 from cds_service.hooks.feedback import take_feedback
@@ -115,7 +115,7 @@ def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now)
 def _access(settings: Settings, knowledge: Knowledge) -> Access:
     """One pool of connections and threads for all requests."""
     return Access(
-        session=new_session(settings.ca_bundle),
+        connections=Connections(settings.ca_bundle),
         executor=ThreadPoolExecutor(max_workers=THREADS * len(knowledge.needs), thread_name_prefix="fhir"),
         allow_list=settings.fhir_servers,
         deadline_seconds=settings.deadline_seconds,

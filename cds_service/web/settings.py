@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cds_service.errors import InvalidSettings
-from cds_service.fhir.addresses import base_url
+from cds_service.fhir.addresses import FhirServer, base_url, fhir_server
 
 PREFIX = "CRS_CDS_"
 SHORTEST_KEY = 32
@@ -26,8 +26,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
 
     auth: Literal["required", "off"] = Field("required", description="Whether callers must prove who they are")
-    fhir_servers: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="FHIR base URLs that may be called, separated by commas"
+    plain_http: bool = Field(False, description="Ask FHIR servers on other machines over plain HTTP too")
+    fhir_servers: Annotated[tuple[FhirServer, ...], NoDecode] = Field(
+        (), description="FHIR base URLs that may be called, separated by commas, each with the ranges of its addresses"
     )
     ca_bundle: Path | None = Field(
         None, description="PEM file of the certificate authorities that FHIR servers are checked against"
@@ -81,18 +82,21 @@ class Settings(BaseSettings):
             raise ValueError("write issuer=profile, e.g. https://ehr.example.org/fhir=epic")
         return {issuer.strip(): profile.strip() for issuer, _, profile in pairs}
 
-    @field_validator("fhir_servers", "cors_origins", mode="before")
+    @field_validator("cors_origins", mode="before")
     @classmethod
     def _separated(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(item.strip() for item in value.split(",") if item.strip())
         return value
 
-    @field_validator("fhir_servers")
+    @field_validator("fhir_servers", mode="before")
     @classmethod
-    def _bases(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _servers(cls, value: object, info: ValidationInfo) -> tuple[FhirServer, ...]:
+        written = cls._separated(value)
+        if not isinstance(written, tuple | list) or not all(isinstance(item, str) for item in written):
+            raise ValueError("write base URLs, e.g. https://ehr.example/fhir [10.1.0.0/16]")
         try:
-            return tuple(base_url(item) for item in value)
+            return tuple(fhir_server(item, plain_http=info.data.get("plain_http", False)) for item in written)
         except InvalidSettings as error:
             raise ValueError(error.message) from error
 

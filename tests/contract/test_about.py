@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 
 from cds_service.cli.serve import knowledge_of
 from cds_service.content.files import data_folder, read_toml
-from cds_service.fhir.client import new_session
+from cds_service.fhir.client import Connections
 from cds_service.hooks.evaluate import Access
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.services import service
@@ -229,7 +229,7 @@ def test_of_the_patient_only_identity_and_birth_date_are_looked_at(filled: Json,
     call = exact(hook_call(PATIENT, prefetch=filled))
     call["prefetch"]["patient"] = watched = Watched(patient_in(call["prefetch"]) | DEMOGRAPHICS)
     with ThreadPoolExecutor(1) as executor:
-        access = Access(session=new_session(), executor=executor, allow_list=(), deadline_seconds=1.0)
+        access = Access(connections=Connections(), executor=executor, allow_list=(), deadline_seconds=1.0)
         assert service("crs-patient-view").answer(call, "crs-patient-view", knowledge, access, NOW).response["cards"]
     assert watched.looked_at - OF_ANY_RESOURCE == {"birthDate"}
 

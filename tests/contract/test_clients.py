@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from cds_service.cli.serve import knowledge_of
 from cds_service.conformance.judge import check
 from cds_service.errors import InvalidSettings
-from cds_service.fhir.client import new_session
+from cds_service.fhir.client import Connections
 from cds_service.hooks.evaluate import Access
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.services import service
@@ -33,7 +33,7 @@ RXNORM_OID = "urn:oid:2.16.840.1.113883.6.88"
 @pytest.fixture(scope="module")
 def access() -> Iterator[Access]:
     with ThreadPoolExecutor(1) as executor:
-        yield Access(session=new_session(), executor=executor, allow_list=(), deadline_seconds=1.0)
+        yield Access(connections=Connections(), executor=executor, allow_list=(), deadline_seconds=1.0)
 
 
 def cards(profile: str, name: str, access: Access, orders: list[Json] | None = None) -> list[Json]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cds_service.errors import InvalidSettings
+from cds_service.fhir.addresses import FhirServer
 from cds_service.web.settings import PREFIX, Settings, check_authentication, read_settings
 from tests.server import ROOT, clean_environment
 
@@ -68,7 +69,7 @@ def test_the_documented_file_is_a_file_that_is_read(tmp_path: Path) -> None:
     config = tmp_path / "crs.toml"
     config.write_text(example)
     assert set(tomllib.loads(example)) == read_settings(config).model_fields_set
-    assert read_settings(config).fhir_servers == ("https://ehr.example:443/fhir/R4",)
+    assert read_settings(config).fhir_servers == (FhirServer("https://ehr.example:443/fhir/R4"),)
 
 
 def test_a_file_outranks_the_environment_also_where_the_environment_is_wrong(
@@ -151,7 +152,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_origins_and_bases_are_kept_in_one_spelling() -> None:
     settings = Settings(cors_origins="HTTPS://EHR.example", fhir_servers="HTTPS://EHR.Example/FHIR/,http://[::1]:8080")
     assert settings.cors_origins == ("https://ehr.example",)
-    assert settings.fhir_servers == ("https://ehr.example:443/FHIR", "http://[::1]:8080")
+    assert [server.base for server in settings.fhir_servers] == ["https://ehr.example:443/FHIR", "http://[::1]:8080"]
 
 
 def test_authentication_that_is_required_is_refused_until_it_exists() -> None:

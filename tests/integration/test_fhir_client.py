@@ -2,22 +2,23 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 import requests
 import responses
 
-from cds_service.fhir.addresses import allowed, base_url
-from cds_service.fhir.client import FhirClient, new_session
+from cds_service.fhir.addresses import allowed, fhir_server
+from cds_service.fhir.client import Connections, FhirClient
 from cds_service.fhir.deadline import Deadline
 from tests.fhir_queries import BASE, BUNDLE, CANARY, client, failure
 from tests.hostile import hostile, whole
 
 
 @pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with new_session() as opened:
+def connections() -> Iterator[Connections]:
+    with closing(Connections()) as opened:
         yield opened
 
 
@@ -25,19 +26,19 @@ def session() -> Iterator[requests.Session]:
 
 
 @responses.activate
-def test_a5_a_query_goes_below_the_base_with_the_token_and_asks_for_fhir_json(session: requests.Session) -> None:
+def test_a5_a_query_goes_below_the_base_with_the_token_and_asks_for_fhir_json(connections: Connections) -> None:
     sent = responses.get(f"{BASE}/Patient/1", json=BUNDLE)
     for base in (BASE, f"{BASE}/"):
-        [page] = client(session, base).pages("Patient/1")
+        [page] = client(connections, base).pages("Patient/1")
         assert (page.body, page.more) == (BUNDLE, None)
     headers = sent.calls[0].request.headers
     assert (headers["Authorization"], headers["Accept"]) == (f"Bearer {CANARY}", "application/fhir+json")
 
 
 @responses.activate
-def test_a_public_server_is_called_without_a_token(session: requests.Session) -> None:
+def test_a_public_server_is_called_without_a_token(connections: Connections) -> None:
     sent = responses.get(f"{BASE}/Patient/1", json=BUNDLE)
-    list(FhirClient(BASE, None, session, Deadline.after(5)).pages("Patient/1"))
+    list(FhirClient(BASE, None, connections, Deadline.after(5)).pages("Patient/1"))
     assert "Authorization" not in sent.calls[0].request.headers
 
 
@@ -59,30 +60,30 @@ def test_a_public_server_is_called_without_a_token(session: requests.Session) ->
     ],
 )
 def test_t47_to_t50_another_status_is_a_failed_query_and_never_no_data(
-    session: requests.Session, status: int, words: str
+    connections: Connections, status: int, words: str
 ) -> None:
     sent = responses.get(f"{BASE}/Patient/secret-id", json=BUNDLE, status=status, headers={"Retry-After": "3600"})
-    assert words in failure(session)
+    assert words in failure(connections)
     assert sent.call_count == 1
 
 
 @responses.activate
-def test_a_server_is_asked_not_to_answer_from_what_it_remembers(session: requests.Session) -> None:
+def test_a_server_is_asked_not_to_answer_from_what_it_remembers(connections: Connections) -> None:
     sent = responses.get(
         f"{BASE}/Patient/secret-id",
         json=BUNDLE,
         match=[responses.matchers.header_matcher({"Cache-Control": "no-cache"})],
     )
-    assert len(list(client(session).pages("Patient/secret-id"))) == 1
+    assert len(list(client(connections).pages("Patient/secret-id"))) == 1
     assert sent.call_count == 1
 
 
 @responses.activate
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_t05_a_redirect_is_a_failure_and_the_token_goes_nowhere(session: requests.Session, status: int) -> None:
+def test_t05_a_redirect_is_a_failure_and_the_token_goes_nowhere(connections: Connections, status: int) -> None:
     responses.get(f"{BASE}/Patient/secret-id", status=status, headers={"Location": "https://evil.example/"})
     away = responses.get("https://evil.example/", json=BUNDLE)
-    assert f"HTTP {status}" in failure(session)
+    assert f"HTTP {status}" in failure(connections)
     assert away.call_count == 0
 
 
@@ -103,9 +104,9 @@ def test_t05_a_redirect_is_a_failure_and_the_token_goes_nowhere(session: request
     ],
     ids=lambda body: body[:12].decode("latin-1"),
 )
-def test_t46_what_is_no_json_object_is_a_failed_query(session: requests.Session, body: bytes) -> None:
+def test_t46_what_is_no_json_object_is_a_failed_query(connections: Connections, body: bytes) -> None:
     responses.get(f"{BASE}/Patient/secret-id", body=body, content_type="text/html")
-    assert "the FHIR server's answer is not" in failure(session)
+    assert "the FHIR server's answer is not" in failure(connections)
 
 
 @responses.activate
@@ -122,15 +123,15 @@ def test_t46_what_is_no_json_object_is_a_failed_query(session: requests.Session,
     ],
 )
 def test_whatever_the_library_raises_is_one_plain_failure(
-    session: requests.Session, error: type[Exception], words: str
+    connections: Connections, error: type[Exception], words: str
 ) -> None:
     responses.get(f"{BASE}/Patient/secret-id", body=error(f"{BASE}/Patient/secret-id {CANARY}"))
-    assert words in failure(session)
+    assert words in failure(connections)
 
 
-def test_t11_no_representation_of_a_client_holds_the_token(session: requests.Session) -> None:
-    assert CANARY not in repr(client(session))
-    assert CANARY not in str(client(session))
+def test_t11_no_representation_of_a_client_holds_the_token(connections: Connections) -> None:
+    assert CANARY not in repr(client(connections))
+    assert CANARY not in str(client(connections))
 
 
 # Where it may go
@@ -178,13 +179,13 @@ def test_t11_no_representation_of_a_client_holds_the_token(session: requests.Ses
     ],
 )
 def test_t01_to_t07_only_what_is_on_the_allow_list_is_allowed(url: str, is_allowed: bool) -> None:
-    bases = (BASE, "http://127.0.0.1:8080/fhir", base_url("http://[::1]:8080/fhir"))
-    assert allowed(url, bases) is is_allowed
+    servers = [fhir_server(base) for base in (BASE, "http://127.0.0.1:8080/fhir", "http://[::1]:8080/fhir")]
+    assert (allowed(url, servers) is not None) is is_allowed
     assert not allowed(url, ())
 
 
 def test_t09_nothing_is_taken_from_the_environment_and_no_cookie_is_kept(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, session: requests.Session
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, connections: Connections
 ) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login thief password thief\n")
@@ -196,7 +197,7 @@ def test_t09_nothing_is_taken_from_the_environment_and_no_cookie_is_kept(
     answer = whole(body, {"Set-Cookie": "session=of-another-user; Path=/"})
     with hostile(lambda connection, head: connection.sendall(answer)) as server:
         for token in (None, "first", "second"):
-            list(FhirClient(server.base, token, session, Deadline.after(5)).pages("Patient/1"))
+            list(FhirClient(server.base, token, connections, Deadline.after(5)).pages("Patient/1"))
         heads = [head.decode() for head in server.heads]
     assert "Authorization" not in heads[0]
     assert "Bearer second" in heads[2]

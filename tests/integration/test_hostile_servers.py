@@ -9,26 +9,26 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import structlog
 
-from cds_service.fhir.client import MAXIMUM_BYTES, new_session
+from cds_service.fhir.client import MAXIMUM_BYTES, Connections
 from cds_service.web.logs import silence_logs
 from tests.fhir_queries import BUNDLE, client, failure
 from tests.hostile import hostile, whole
 
 
 @pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with new_session() as opened:
+def connections() -> Iterator[Connections]:
+    with closing(Connections()) as opened:
         yield opened
 
 
-def test_a_connection_is_kept_for_the_next_query(session: requests.Session) -> None:
+def test_a_connection_is_kept_for_the_next_query(connections: Connections) -> None:
     ports = set()
 
     def answer(connection: socket.socket, head: bytes) -> None:
@@ -37,11 +37,11 @@ def test_a_connection_is_kept_for_the_next_query(session: requests.Session) -> N
 
     with hostile(answer) as server:
         for _ in range(5):
-            list(client(session, server.base).pages("Patient/1"))
+            list(client(connections, server.base).pages("Patient/1"))
     assert len(ports) == 1
 
 
-def test_t50_a_connection_that_is_dropped_before_an_answer_is_tried_once_more(session: requests.Session) -> None:
+def test_t50_a_connection_that_is_dropped_before_an_answer_is_tried_once_more(connections: Connections) -> None:
     def answer(connection: socket.socket, head: bytes) -> None:
         if len(server.heads) == 1:
             connection.close()
@@ -49,22 +49,22 @@ def test_t50_a_connection_that_is_dropped_before_an_answer_is_tried_once_more(se
             connection.sendall(whole(json.dumps(BUNDLE).encode()))
 
     with hostile(answer) as server:
-        [page] = client(session, server.base).pages("Patient/1")
+        [page] = client(connections, server.base).pages("Patient/1")
         assert page.body == BUNDLE
         assert len(server.heads) == 2
 
 
-def test_a_server_that_drops_every_connection_is_asked_twice_and_no_more(session: requests.Session) -> None:
+def test_a_server_that_drops_every_connection_is_asked_twice_and_no_more(connections: Connections) -> None:
     with hostile(lambda connection, head: connection.close()) as server:
-        assert "cannot be reached" in failure(session, server.base)
+        assert "cannot be reached" in failure(connections, server.base)
         assert len(server.heads) == 2
 
 
-def test_t51_a_refused_connection_is_a_failure_at_once(session: requests.Session) -> None:
+def test_t51_a_refused_connection_is_a_failure_at_once(connections: Connections) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         started = time.monotonic()
-        assert "cannot be reached" in failure(session, f"http://127.0.0.1:{unused.getsockname()[1]}/fhir")
+        assert "cannot be reached" in failure(connections, f"http://127.0.0.1:{unused.getsockname()[1]}/fhir")
         assert time.monotonic() - started < 1
 
 
@@ -99,10 +99,10 @@ COMPRESSED_NOTHING = gzip.compress(b"")[:10]
     ],
     ids=["silence", "status line", "headers", "body", "chunk size", "compressed nothing"],
 )
-def test_t51_the_whole_query_ends_at_the_deadline_whatever_drips(session: requests.Session, answer: Any) -> None:
+def test_t51_the_whole_query_ends_at_the_deadline_whatever_drips(connections: Connections, answer: Any) -> None:
     with hostile(answer) as server:
         started = time.monotonic()
-        said = failure(session, server.base, seconds=0.4)
+        said = failure(connections, server.base, seconds=0.4)
         assert time.monotonic() - started < 0.8
     assert "in time" in said or "broke off" in said
 
@@ -121,16 +121,16 @@ def test_t51_the_whole_query_ends_at_the_deadline_whatever_drips(session: reques
     ],
     ids=["cut", "no last chunk", "bad chunk", "no gzip", "cut gzip", "200 headers", "long header", "no HTTP"],
 )
-def test_t52_a_cut_or_broken_answer_is_a_failed_query(session: requests.Session, answer: bytes) -> None:
+def test_t52_a_cut_or_broken_answer_is_a_failed_query(connections: Connections, answer: bytes) -> None:
     def send(connection: socket.socket, head: bytes) -> None:
         connection.sendall(answer)
         connection.close()
 
     with hostile(send) as server:
-        assert failure(session, server.base)
+        assert failure(connections, server.base)
 
 
-def test_a_compressed_or_chunked_answer_is_read(session: requests.Session) -> None:
+def test_a_compressed_or_chunked_answer_is_read(connections: Connections) -> None:
     body = json.dumps(BUNDLE).encode()
     chunked = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:7], body[7:])) + b"0\r\n\r\n"
     for answer in (
@@ -138,19 +138,19 @@ def test_a_compressed_or_chunked_answer_is_read(session: requests.Session) -> No
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked,
     ):
         with hostile(lambda connection, head, answer=answer: connection.sendall(answer)) as server:
-            [page] = client(session, server.base).pages("Patient/1")
+            [page] = client(connections, server.base).pages("Patient/1")
             assert page.body == BUNDLE
 
 
-def test_t53_a_gzip_bomb_is_not_unpacked_beyond_the_limit(session: requests.Session) -> None:
+def test_t53_a_gzip_bomb_is_not_unpacked_beyond_the_limit(connections: Connections) -> None:
     bomb = gzip.compress(b" " * 200_000_000, compresslevel=9)
     with hostile(lambda connection, head: connection.sendall(whole(bomb, {"Content-Encoding": "gzip"}))) as server:
         started = time.monotonic()
-        assert "too large" in failure(session, server.base)
+        assert "too large" in failure(connections, server.base)
         assert time.monotonic() - started < 2
 
 
-def test_t53_a_huge_answer_is_not_read_to_its_end(session: requests.Session) -> None:
+def test_t53_a_huge_answer_is_not_read_to_its_end(connections: Connections) -> None:
     sent = 0
 
     def answer(connection: socket.socket, head: bytes) -> None:
@@ -160,23 +160,23 @@ def test_t53_a_huge_answer_is_not_read_to_its_end(session: requests.Session) -> 
             sent += connection.send(b" " * 100_000)
 
     with hostile(answer) as server:
-        assert "too large" in failure(session, server.base)
+        assert "too large" in failure(connections, server.base)
     assert sent < MAXIMUM_BYTES + 20_000_000
 
 
 def test_t11_a_malformed_header_makes_no_library_log_the_query(
-    session: requests.Session, caplog: pytest.LogCaptureFixture
+    connections: Connections, caplog: pytest.LogCaptureFixture
 ) -> None:
     library = logging.getLogger("urllib3")
     before = library.level
     broken = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nno colon here\r\n\r\n{}"
     try:
         with hostile(lambda connection, head: connection.sendall(broken)) as server:
-            list(client(session, server.base).pages("Patient/secret-id"))
+            list(client(connections, server.base).pages("Patient/secret-id"))
             assert "secret-id" in caplog.text, "the reason for this test: the library logs URLs"
             caplog.clear()
             silence_logs()
-            list(client(session, server.base).pages("Patient/secret-id"))
+            list(client(connections, server.base).pages("Patient/secret-id"))
     finally:
         library.setLevel(before)
         structlog.reset_defaults()
@@ -207,30 +207,30 @@ def tls(certificate: Path) -> ssl.SSLContext:
 
 
 def test_t55_a_certificate_that_is_not_trusted_is_a_failure_and_the_token_is_not_sent(
-    session: requests.Session, certificate: Path
+    connections: Connections, certificate: Path
 ) -> None:
     with hostile(lambda connection, head: connection.sendall(whole(b"{}")), tls(certificate)) as server:
-        assert failure(session, server.base) == "the FHIR server has no certificate that is trusted"
+        assert failure(connections, server.base) == "the FHIR server has no certificate that is trusted"
         assert server.heads == []
 
 
 def test_t55_the_sites_own_authorities_are_trusted_where_they_are_set(certificate: Path) -> None:
     body = whole(json.dumps(BUNDLE).encode())
     with (
-        new_session(Path(f"{certificate}.crt")) as session,
+        closing(Connections(Path(f"{certificate}.crt"))) as connections,
         hostile(lambda connection, head: connection.sendall(body), tls(certificate)) as server,
     ):
-        [page] = client(session, server.base).pages("Patient/1")
+        [page] = client(connections, server.base).pages("Patient/1")
         assert page.body == BUNDLE
         elsewhere = server.base.replace("127.0.0.1", "localhost")
-        assert failure(session, elsewhere) == "the FHIR server has no certificate that is trusted"
+        assert failure(connections, elsewhere) == "the FHIR server has no certificate that is trusted"
 
 
 def test_t51_the_deadline_holds_over_tls_too(certificate: Path) -> None:
     with (
-        new_session(Path(f"{certificate}.crt")) as session,
+        closing(Connections(Path(f"{certificate}.crt"))) as connections,
         hostile(drip(b"HTTP/1.1 200 OK\r\nX: "), tls(certificate)) as server,
     ):
         started = time.monotonic()
-        assert "in time" in failure(session, server.base, seconds=0.5)
+        assert "in time" in failure(connections, server.base, seconds=0.5)
         assert time.monotonic() - started < 1

@@ -3,13 +3,13 @@
 import json
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
-import requests
 
 from cds_service.fhir import second_try
-from cds_service.fhir.client import new_session
+from cds_service.fhir.client import Connections
 from cds_service.fhir.deadline import Deadline, FhirFailure, ServerInTrouble
 from cds_service.fhir.second_try import CURABLE, PAUSE_SECONDS, failure_of, wait_for_second_try
 from tests.fhir_queries import BUNDLE, client, failure
@@ -20,8 +20,8 @@ GOOD = whole(json.dumps(BUNDLE).encode())
 
 
 @pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with new_session() as opened:
+def connections() -> Iterator[Connections]:
+    with closing(Connections()) as opened:
         yield opened
 
 
@@ -37,53 +37,53 @@ def refused(status: int, **headers: str) -> bytes:
 
 
 @pytest.mark.parametrize("status", CURABLE)
-def test_t49_t50_what_passes_is_asked_for_once_more_and_read(session: requests.Session, status: int) -> None:
+def test_t49_t50_what_passes_is_asked_for_once_more_and_read(connections: Connections, status: int) -> None:
     with hostile(first(refused(status))) as server:
-        [page] = client(session, server.base).pages("Patient/1")
+        [page] = client(connections, server.base).pages("Patient/1")
         assert page.body == BUNDLE
         assert len(server.heads) == 2
         assert server.heads[0] == server.heads[1]
 
 
 @pytest.mark.parametrize("status", CURABLE)
-def test_t50_what_does_not_pass_is_asked_for_twice_and_no_more(session: requests.Session, status: int) -> None:
+def test_t50_what_does_not_pass_is_asked_for_twice_and_no_more(connections: Connections, status: int) -> None:
     with hostile(first(*[refused(status)] * 9)) as server:
-        assert failure(session, server.base) == f"the FHIR server answered HTTP {status}"
+        assert failure(connections, server.base) == f"the FHIR server answered HTTP {status}"
         assert len(server.heads) == 2
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 410, 422, 500, 501])
-def test_t47_t48_what_no_second_try_cures_is_asked_for_once(session: requests.Session, status: int) -> None:
+def test_t47_t48_what_no_second_try_cures_is_asked_for_once(connections: Connections, status: int) -> None:
     with hostile(first(refused(status, Retry_After="0"))) as server:
-        assert f"HTTP {status}" in failure(session, server.base)
+        assert f"HTTP {status}" in failure(connections, server.base)
         assert len(server.heads) == 1
 
 
-def test_t52_an_answer_that_breaks_off_is_not_asked_for_again(session: requests.Session) -> None:
+def test_t52_an_answer_that_breaks_off_is_not_asked_for_again(connections: Connections) -> None:
     def cut(connection: socket.socket, head: bytes) -> None:
         connection.sendall(GOOD[:-3])
         connection.close()
 
     with hostile(cut) as server:
-        assert "broke off" in failure(session, server.base)
+        assert "broke off" in failure(connections, server.base)
         assert len(server.heads) == 1
 
 
 @pytest.mark.parametrize("wanted", ["3600", "Wed, 21 Oct 2099 07:28:00 GMT"])
 def test_t49_a_wait_beyond_the_deadline_is_not_waited_and_the_reason_says_so(
-    session: requests.Session, wanted: str
+    connections: Connections, wanted: str
 ) -> None:
     with hostile(first(refused(429, Retry_After=wanted))) as server:
-        said = failure(session, server.base)
+        said = failure(connections, server.base)
         assert len(server.heads) == 1
     assert said.startswith("the FHIR server answered HTTP 429 and asks to wait ")
     assert said.endswith(" s, too late for this call")
 
 
 @pytest.mark.parametrize("wanted", ["0", "Wed, 21 Oct 2015 07:28:00 GMT", "soon"])
-def test_t49_a_wait_within_the_deadline_is_waited(session: requests.Session, wanted: str) -> None:
+def test_t49_a_wait_within_the_deadline_is_waited(connections: Connections, wanted: str) -> None:
     with hostile(first(refused(503, Retry_After=wanted))) as server:
-        assert len(list(client(session, server.base).pages("Patient/1"))) == 1
+        assert len(list(client(connections, server.base).pages("Patient/1"))) == 1
         assert len(server.heads) == 2
 
 
@@ -163,12 +163,12 @@ def test_t51_what_took_all_the_time_is_not_tried_again(waited: list[float]) -> N
 
 
 def test_t50_a_connection_that_cannot_be_made_is_not_tried_again(
-    session: requests.Session, monkeypatch: pytest.MonkeyPatch
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[Any] = []
     connect = socket.socket.connect
     monkeypatch.setattr(socket.socket, "connect", lambda self, address: (tried.append(address), connect(self, address)))
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        assert "cannot be reached" in failure(session, f"http://127.0.0.1:{unused.getsockname()[1]}/fhir")
+        assert "cannot be reached" in failure(connections, f"http://127.0.0.1:{unused.getsockname()[1]}/fhir")
     assert len(tried) == 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cds_service.cli.grade import prefetch
-from cds_service.fhir.client import new_session
+from cds_service.fhir.client import Connections
 from cds_service.fhir.stories import shifted
 from cds_service.hooks.evaluate import Access
 from cds_service.hooks.knowledge import Knowledge
@@ -36,7 +36,7 @@ def answers() -> dict[str, list[Json]]:
     """The cards of each story and worked patient, by its name."""
     found = {}
     with ThreadPoolExecutor(1) as executor:
-        access = Access(session=new_session(), executor=executor, allow_list=(), deadline_seconds=1.0)
+        access = Access(connections=Connections(), executor=executor, allow_list=(), deadline_seconds=1.0)
         for name, patient, bundle, now in _patients():
             found[name] = _cards(patient, bundle, now, knowledge(), access)
     return found

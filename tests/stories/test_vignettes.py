@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 
 from cds_service.cli.grade import prefetch
 from cds_service.conformance.judge import check
-from cds_service.fhir.client import new_session
+from cds_service.fhir.client import Connections
 from cds_service.hooks.assessment_json import EXTENSION
 from cds_service.hooks.evaluate import Access
 from cds_service.hooks.knowledge import Knowledge
@@ -26,7 +26,7 @@ CARDS = {"not-eligible": 0, "no-crs": 0, "indeterminate": 1}
 def access() -> Iterator[Access]:
     """No FHIR server may be called: all that is known is in the prefetch."""
     with ThreadPoolExecutor(1) as executor:
-        yield Access(session=new_session(), executor=executor, allow_list=(), deadline_seconds=1.0)
+        yield Access(connections=Connections(), executor=executor, allow_list=(), deadline_seconds=1.0)
 
 
 @pytest.fixture(scope="module", params=list(vignettes()))

@@ -8,7 +8,7 @@ import pytest
 
 from cds_service.cli.grade import prefetch
 from cds_service.conformance.judge import check
-from cds_service.fhir.client import new_session
+from cds_service.fhir.client import Connections
 from cds_service.hooks.evaluate import Access
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.services import service
@@ -29,7 +29,7 @@ SPOKEN = {
 @pytest.fixture(scope="module")
 def access() -> Iterator[Access]:
     with ThreadPoolExecutor(1) as executor:
-        yield Access(session=new_session(), executor=executor, allow_list=(), deadline_seconds=1.0)
+        yield Access(connections=Connections(), executor=executor, allow_list=(), deadline_seconds=1.0)
 
 
 @pytest.mark.parametrize("hook", ["order-select", "order-sign"])

@@ -1,0 +1,121 @@
+"""Connections to FHIR servers that keep to a deadline, and go to an address only after it was checked (T04, T51).
+
+The time-outs of an HTTP client count from byte to byte, so a drip of headers or of compressed nothing outlasts them.
+An HTTP client resolves a name when it connects: what was checked before may be another address by then.
+"""
+
+import http.client
+import io
+import socket
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import NewConnectionError
+from urllib3.util.connection import create_connection
+
+from cds_service.fhir.addresses import Networks, permitted
+from cds_service.fhir.deadline import DEADLINE, Deadline, FhirFailure
+
+
+class _TimedReads(io.RawIOBase):
+    """What comes in on a socket, each read allowed only the time that is left. Raises TimeoutError after that."""
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._sock, self._deadline = sock, deadline
+        self._reads = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline.left()
+        if not left:
+            raise TimeoutError("timed out")
+        self._sock.settimeout(left)
+        return self._reads.readinto(buffer)
+
+    def close(self) -> None:
+        self._reads.close()
+        super().close()
+
+
+class _TimedAnswer(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *options: Any, **named: Any) -> None:
+        super().__init__(sock, *options, **named)
+        deadline = DEADLINE.get()
+        if deadline is not None:
+            untimed, self.fp = self.fp, io.BufferedReader(_TimedReads(sock, deadline), 65_536)
+            untimed.close()
+
+
+class _TimedHttp(HTTPConnection):
+    response_class = _TimedAnswer
+
+
+class _TimedHttps(HTTPSConnection):
+    response_class = _TimedAnswer
+
+
+class _Checked:
+    """A connection that is made to an address within these ranges, under the host's name for TLS and the Host header.
+
+    The name is resolved once and every address must be permitted, or nothing is sent (T02, T03, T04).
+    """
+
+    def __init__(self, *options: Any, networks: Networks, **named: Any) -> None:
+        super().__init__(*options, **named)
+        self._networks = networks
+
+    def _new_conn(self: Any) -> socket.socket:
+        try:
+            resolved = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise NewConnectionError(self, "the name of the server cannot be resolved") from error
+        found = dict.fromkeys(str(address[0]) for *_, address in resolved)
+        if not all(permitted(address, self.host, self._networks) for address in found):
+            raise FhirFailure("the FHIR server's name leads to an address where it may not be, nothing was sent")
+        deadline = DEADLINE.get()
+        for address in found:
+            seconds = self.timeout if deadline is None else min(self.timeout, deadline.remaining())
+            with suppress(OSError):
+                return create_connection((address, self.port), seconds, socket_options=self.socket_options)
+        raise NewConnectionError(self, "no address of the server answers")
+
+
+class _CheckedHttp(_Checked, _TimedHttp):
+    pass
+
+
+class _CheckedHttps(_Checked, _TimedHttps):
+    pass
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _TimedHttp
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _TimedHttps
+
+
+class _CheckedHttpPool(HTTPConnectionPool):
+    ConnectionCls = _CheckedHttp
+
+
+class _CheckedHttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _CheckedHttps
+
+
+POOLS: dict[str, Any] = {"http": _HttpPool, "https": _HttpsPool}
+"""Pools of connections to anywhere, by scheme."""
+
+
+def checked(networks: Networks) -> dict[str, Any]:
+    """Pools of connections to these address ranges alone, by scheme; `()` stands for the default ones."""
+    return {
+        "http": partial(_CheckedHttpPool, networks=networks),
+        "https": partial(_CheckedHttpsPool, networks=networks),
+    }

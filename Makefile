@@ -33,8 +33,9 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-rules: $(READY) ## docs/rules.md from cards/rules/ and the names of the tests
+rules: $(READY) ## docs/rules.md and docs/reliability.md, from cards/rules/, tests/hazards.toml and the names of the tests
 	$(BIN)/python -m tests.rules_table
+	$(BIN)/python -m tests.hazards_table
 
 bench: $(READY) ## latency and throughput of patient-view beside a bare Flask view, and of the pull, on loopback
 	$(BIN)/python bench/patient_view.py

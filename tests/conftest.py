@@ -20,10 +20,18 @@ from cds_service.web.settings import Settings
 from cds_service.web.state import prepare_state
 from tests.answers import PATIENT
 from tests.hapi_server import load_stories, running_hapi
+from tests.hazards_check import HazardsCheck
+from tests.hazards_table import hazards
 from tests.postgres import database_in, running_postgres
 from tests.server import NOW, Fhir, Service, fhir_server, prefetch, service_process, stories
 
+pytest_plugins = ["pytester"]
 MakeApp = Callable[..., FlaskClient]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Judge the rows of tests/hazards.toml at the end of the run."""
+    config.pluginmanager.register(HazardsCheck(config, hazards()))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,7 +4,6 @@
 `test_s_mgt_2c_a_second_dose_…` proves S-MGT-2c, `test_s_mgt_2c_and_s_mgt_2d_…` both.
 """
 
-import ast
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,10 +12,10 @@ from cds_service.content.about import DepartureEntry
 from cds_service.content.files import data_folder
 from cds_service.content.load import load
 from cds_service.content.rules import RuleEntry, shown, tables
+from tests.named_tests import ROOT, TESTS, link, names_below
 
-ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "rules.md"
-SPEC = ROOT / "tests" / "spec"
+SPEC = TESTS / "spec"
 PROTOCOL = "supplied-crs"
 HEAD = """# The rules of the supplied CRS protocol
 
@@ -54,12 +53,10 @@ def proofs_of(rule_ids: Iterable[str]) -> dict[str, list[tuple[str, Path]]]:
     """For each rule the tests that prove it: what they say, and their file."""
     ids = list(rule_ids)
     found: dict[str, list[tuple[str, Path]]] = {known: [] for known in ids}
-    for path in sorted(SPEC.rglob("test_*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                proved, words = proves(node.name, ids)
-                for known in proved:
-                    found[known].append((words, path))
+    for name, path in names_below(SPEC):
+        proved, words = proves(name, ids)
+        for known in proved:
+            found[known].append((words, path))
     return found
 
 
@@ -79,7 +76,7 @@ def _row(
 ) -> str:
     departed = [f"{entry.literal} → {entry.instead}" for entry in departures if rule.id in entry.rules]
     stated = [f"`{key}` {shown(figures, key)}" for key in dict.fromkeys(rule.keys)]
-    linked = [f"[{words}](../{path.relative_to(ROOT)})" for words, path in proofs]
+    linked = [link(words, path) for words, path in proofs]
     cells = (rule.id, rule.stated(figures), " ".join(departed), "<br>".join(stated), "<br>".join(linked))
     return f"| {' | '.join(cells)} |\n"
 

@@ -1,0 +1,117 @@
+"""docs/reliability.md is what is made of the hazards and the tests, and a run without a test of a gate row fails."""
+
+import pytest
+
+from tests.hazards_table import DOCUMENT, document, hazards, shown_by_row, shows
+
+ROWS = hazards()
+SAMPLE = """
+import pytest
+
+def test_t01_a_call_to_nobody(): pass
+def test_h6_t02_t03_a_call_to_many(): pass
+@pytest.mark.parametrize("way", ["_t09_", "x"])
+def test_t04_every_way(way): pass
+@pytest.mark.skip
+def test_t05_nothing(): pass
+"""
+CONFTEST = """
+from tests.hazards_check import HazardsCheck
+from tests.hazards_table import Hazard
+
+def row(number, gate=True, open=False):
+    return Hazard(id=f"T0{number}", gate=gate, open=open, hazard="", gets="", never="")
+
+def pytest_configure(config):
+    config.pluginmanager.register(HazardsCheck(config, [%s]))
+"""
+SOUND = "row(1), row(2), row(3), row(4), row(5, gate=False)"
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A suite of four tests, of which the first three rows and the fourth are shown, and the fifth is skipped."""
+    pytester.makeini("[pytest]\ntestpaths = tests\n")
+    pytester.mkdir("tests").joinpath("test_sample.py").write_text(SAMPLE, encoding="utf-8")
+    pytester.makeconftest(CONFTEST % SOUND)
+    return pytester
+
+
+def test_the_rows_are_t01_to_t96_each_once() -> None:
+    assert [row.id for row in ROWS] == [f"T{number:02}" for number in range(1, 97)]
+
+
+def test_every_row_says_what_comes_what_is_answered_and_what_never_happens() -> None:
+    for row in ROWS:
+        assert all(text.endswith(".") and "|" not in text for text in (row.hazard, row.gets, row.never)), row.id
+        assert bool(row.instead_of) == bool(row.because)
+
+
+def test_every_row_has_a_test_or_is_marked_open() -> None:
+    assert [row.id for row in ROWS if not row.open and row.id not in shown_by_row()] == []
+
+
+def test_no_test_names_a_row_that_is_not_there() -> None:
+    assert shown_by_row().keys() - {row.id for row in ROWS} == set()
+
+
+def test_the_document_is_what_is_made_of_hazards_and_tests() -> None:
+    assert DOCUMENT.read_text(encoding="utf-8") == document(), "run `make rules`"
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("test_t05_a_redirect", ["T05"]),
+        ("test_t05_t10_a_redirect", ["T05", "T10"]),
+        ("test_f7_t80_the_same_again", ["T80"]),
+        ("test_s_grade_4a_and_t67_two_vasopressors", ["T67"]),
+        ("test_a_part05_of_it", []),
+    ],
+)
+def test_the_name_of_a_test_says_which_rows_it_shows(name: str, rows: list[str]) -> None:
+    assert shows(name) == rows
+
+
+def test_a_whole_run_in_which_every_gate_row_passed_is_a_success(suite: pytest.Pytester) -> None:
+    ended = suite.runpytest_inprocess()
+    assert ended.ret == pytest.ExitCode.OK
+    ended.stdout.no_fnmatch_line("*hazards.toml*")
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [(f"{SOUND}, row(5)", "T05"), (f"row(6), {SOUND}, row(7)", "T06, T07"), (f"{SOUND}, row(9)", "T09")],
+    ids=["skipped", "no test", "in a parameter only"],
+)
+def test_a_whole_run_without_a_passing_test_of_a_gate_row_fails_and_names_it(
+    suite: pytest.Pytester, rows: str, named: str
+) -> None:
+    suite.makeconftest(CONFTEST % rows)
+    ended = suite.runpytest_inprocess()
+    assert ended.ret == pytest.ExitCode.TESTS_FAILED
+    ended.stdout.fnmatch_lines(f"no passing test shows these rows of tests/hazards.toml: {named}")
+
+
+def test_a_test_that_fails_shows_no_row(suite: pytest.Pytester) -> None:
+    suite.path.joinpath("tests/test_broken.py").write_text("def test_t06_broken(): assert False", encoding="utf-8")
+    suite.makeconftest(CONFTEST % f"{SOUND}, row(6)")
+    ended = suite.runpytest_inprocess()
+    ended.stdout.fnmatch_lines("*hazards.toml: T06")
+
+
+def test_a_row_that_is_open_is_named_and_fails_nothing(suite: pytest.Pytester) -> None:
+    suite.makeconftest(CONFTEST % f"{SOUND}, row(6, open=True)")
+    ended = suite.runpytest_inprocess()
+    assert ended.ret == pytest.ExitCode.OK
+    ended.stdout.fnmatch_lines("*still open: T06")
+
+
+@pytest.mark.parametrize(
+    "selection", [("-k", "t01"), ("tests/test_sample.py",), ("--collect-only",), ("--deselect", "tests/test_sample.py")]
+)
+def test_a_selection_is_not_judged(suite: pytest.Pytester, selection: tuple[str, ...]) -> None:
+    suite.makeconftest(CONFTEST % "row(1), row(6)")
+    ended = suite.runpytest_inprocess(*selection)
+    assert ended.ret in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    ended.stdout.no_fnmatch_line("*hazards.toml*")

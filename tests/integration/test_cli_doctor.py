@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cds_service.fhir.needs import Need
-from cds_service.fhir.survey import declared, parameters, scopes, unknown_without
+from cds_service.fhir.survey import declared, offered, parameters, scopes, unknown_without
 from cds_service.hooks.knowledge import Knowledge
 from tests.answers import KEYS, PATIENT
 from tests.integration.test_cli import run
@@ -55,6 +55,75 @@ def test_the_scopes_are_those_of_every_type_that_is_read(knowledge: Knowledge) -
     assert {name.partition("/")[2].partition(".")[0] for name in found["SMART v1"]} >= {
         need.resource_type for need in knowledge.needs
     }
+
+
+def test_each_need_says_the_scopes_that_its_query_asks_for(fhir: Fhir) -> None:
+    found = json.loads(run("doctor", "--fhir", fhir.base, "--json").stdout)
+    asked = {probe["need"]: probe["scopes"] for probe in found["needs"]}
+    assert asked["patient"] == {"SMART v1": ["patient/Patient.read"], "SMART v2": ["patient/Patient.r"]}
+    assert asked["temperature"] == {"SMART v1": ["patient/Observation.read"], "SMART v2": ["patient/Observation.rs"]}
+    assert asked["therapies"]["SMART v2"] == ["patient/MedicationAdministration.rs", "patient/Medication.rs"]
+
+
+def test_a_server_without_a_smart_configuration_is_asked_about(fhir: Fhir) -> None:
+    found = json.loads(run("doctor", "--fhir", fhir.base, "--json").stdout)
+    assert {permission["offered"] for permission in found["permissions"]} == {None}
+    [question] = found["ask"]
+    assert "does not say which scopes it grants" in question
+    assert question in run("doctor", "--fhir", fhir.base).stdout
+
+
+def test_a_scope_that_the_server_does_not_list_is_named_in_both_syntaxes(fhir: Fhir, knowledge: Knowledge) -> None:
+    listed = [name for name in scopes(knowledge.needs)["SMART v2"] if "DeviceUseStatement" not in name]
+    configuration = json.dumps({"scopes_supported": [*listed, "launch", "openid"]})
+    fhir.faults = {".well-known/smart-configuration": ("200 OK", "application/json", configuration)}
+    shown = run("doctor", "--fhir", fhir.base, "--json")
+    found = json.loads(shown.stdout)
+    offers = {permission["type"]: permission["offered"] for permission in found["permissions"]}
+    assert offers["Observation"] == ["patient/Observation.rs"]
+    assert [kind for kind, offer in offers.items() if not offer] == ["DeviceUseStatement"]
+    assert found["ask"] == [
+        "The server lists no scope for DeviceUseStatement. Ask the vendor for "
+        "patient/DeviceUseStatement.read (SMART v1) or patient/DeviceUseStatement.rs (SMART v2)."
+    ]
+    assert shown.returncode == 0, "what a server does not list it may grant all the same"
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"scopes_supported": "patient/*.rs"}', "{}"])
+def test_a_smart_configuration_that_says_nothing_of_scopes_is_none(fhir: Fhir, content: str) -> None:
+    fhir.faults = {".well-known/smart-configuration": ("200 OK", "application/json", content)}
+    found = json.loads(run("doctor", "--fhir", fhir.base, "--json").stdout)
+    assert {permission["offered"] for permission in found["permissions"]} == {None}
+
+
+@pytest.mark.parametrize(
+    ("scope", "lets_read"),
+    [
+        ("patient/Observation.read", True),
+        ("patient/Observation.rs", True),
+        ("patient/Observation.cruds", True),
+        ("patient/Observation.*", True),
+        ("patient/*.read", True),
+        ("user/*.rs", True),
+        ("patient/Observation.r", False),
+        ("patient/Observation.s", False),
+        ("patient/Observation.", False),
+        ("patient/Observation.write", False),
+        ("patient/Condition.rs", False),
+        ("system/Observation.rs", False),
+        ("patient/Observation.rs?category=laboratory", False),
+        (7, False),
+    ],
+)
+def test_a_scope_lets_a_type_be_read_when_it_lets_all_of_it_be_read_and_searched(
+    scope: object, lets_read: bool
+) -> None:
+    assert offered("Observation", {"scopes_supported": [scope]}) == ((scope,) if lets_read else ())
+
+
+def test_the_patient_is_read_by_id_only() -> None:
+    assert offered("Patient", {"scopes_supported": ["patient/Patient.r"]}) == ("patient/Patient.r",)
+    assert offered("Patient", {"scopes_supported": ["patient/Patient.s"]}) == ()
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/../healthz"])

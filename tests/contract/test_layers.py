@@ -37,7 +37,7 @@ def users(*libraries: str) -> set[str]:
 def test_only_the_fhir_client_opens_connections_and_what_plays_the_ehr() -> None:
     inside = {user for user in users("requests", "urllib3", "socket", "http") if not user.startswith("cli/")}
     network = {user for user in inside if imported(PACKAGE / user) & {"requests", "urllib3", "socket"}}
-    assert network == {"fhir/client.py", "fhir/deadline.py", "conformance/trial/wire.py"}
+    assert network == {"fhir/client.py", "fhir/connections.py", "conformance/trial/wire.py"}
 
 
 def test_only_the_store_speaks_to_a_database_and_only_plots_load_matplotlib() -> None:

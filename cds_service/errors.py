@@ -141,7 +141,11 @@ class Refused(CdsError):
 
 
 class InvalidContent(Refused):
-    """`cards/` has faults; all of them are in the message, one a line."""
+    """`cards/` has faults: each in a sentence, and all of them in the message, one a line."""
+
+    def __init__(self, message: str, faults: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.faults = faults or (message,)
 
 
 class InvalidSettings(Refused):

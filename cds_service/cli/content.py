@@ -1,9 +1,12 @@
 """`crs-cds content`: check, show, compare what `cards/` says, and write the schemas of its files."""
 
 import json
+import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -15,9 +18,11 @@ from cds_service.content.files import data_folder
 from cds_service.content.load import Content, load
 from cds_service.content.schemas import schemas
 from cds_service.content.statements import TEXTS, Statement, statements
+from cds_service.errors import InvalidContent
 from cds_service.web.settings import read_settings
 
 SUPPLIED = "supplied-crs"
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -27,12 +32,22 @@ def content() -> None:
 
 @content.command()
 @click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
-def check(path: Path | None) -> None:
+@json_option
+def check(path: Path | None, as_json: bool) -> None:
     """Check a cards/ folder or one protocol file, and report every fault at once.
 
     Without PATH the installed cards/ are checked. The exit status is 2 when there is a fault.
     """
-    loaded = load(path) if path is None or path.is_dir() else _of_file(path)
+    try:
+        loaded = load(path) if path is None or path.is_dir() else _of_file(path)
+    except InvalidContent as error:
+        if not as_json:
+            raise
+        _print_json({"sound": False, "faults": error.faults})
+        sys.exit(2)
+    if as_json:
+        _print_json({"sound": True, "faults": []} | _names(loaded))
+        return
     codes = sum(len(meaning.codes) for codes in loaded.value_sets.values() for meaning in codes.meanings)
     click.echo(
         f"content is sound: {loaded.protocol.title} {loaded.protocol.version}, {loaded.scale.title}, "
@@ -43,20 +58,25 @@ def check(path: Path | None) -> None:
 
 @content.command()
 @click.argument("protocol", required=False)
-def show(protocol: str | None) -> None:
+@json_option
+def show(protocol: str | None, as_json: bool) -> None:
     """Print a protocol as it holds: grade by grade, then repeats, limits, monitoring and grading.
 
     PROTOCOL is an id, a protocol file or a cards/ folder; without it, the one that CRS_CDS_PROTOCOL names.
     """
     shown = _named(protocol)
+    base = _base(shown)
+    said = [item for item in statements(shown) if item.section not in TEXTS]
+    if as_json:
+        changed = {"changes": _changes(base, shown)} if base is not None else {}
+        _print_json(_names(shown) | changed | {"statements": list(map(asdict, said))})
+        return
     console = Console(highlight=False)
     console.print(_headline(shown), style="bold")
-    base = _base(shown)
     if base is not None:
         console.print(f"\nWhat {shown.protocol.id} changes in {base.protocol.id}", style="bold")
         _print_changes(console, changes(statements(base), statements(shown)))
         console.print("\nWhat holds", style="bold")
-    said = [item for item in statements(shown) if item.section not in TEXTS]
     for section, found in groupby(said, key=lambda item: item.section):
         console.print(f"\n{section}", style="bold")
         _print_statements(console, found)
@@ -65,12 +85,16 @@ def show(protocol: str | None) -> None:
 @content.command()
 @click.argument("old")
 @click.argument("new")
-def diff(old: str, new: str) -> None:
+@json_option
+def diff(old: str, new: str, as_json: bool) -> None:
     """Print what NEW changes in OLD: grade by grade, then the rest.
 
     Each is an id, a protocol file or a cards/ folder.
     """
     before, after = _named(old), _named(new)
+    if as_json:
+        _print_json({"old": _names(before), "new": _names(after), "changes": _changes(before, after)})
+        return
     console = Console(highlight=False)
     console.print(f"{_headline(before)}\n→ {_headline(after)}", style="bold")
     _print_changes(console, changes(statements(before), statements(after)))
@@ -111,6 +135,19 @@ def _base(shown: Content) -> Content | None:
 def _headline(shown: Content) -> str:
     protocol = shown.protocol
     return f"{protocol.title} ({protocol.id} {protocol.version}, hash {shown.hash[:8]}), grading {shown.scale.title}"
+
+
+def _names(shown: Content) -> dict[str, Any]:
+    """What content is spoken of: protocol, version, scale and hash."""
+    return {"protocol": shown.knowledge, "title": shown.protocol.title, "hash": shown.hash}
+
+
+def _changes(old: Content, new: Content) -> list[dict[str, Any]]:
+    return [asdict(change) for change in changes(statements(old), statements(new))]
+
+
+def _print_json(found: dict[str, Any]) -> None:
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
 
 
 def _print_statements(console: Console, said: Iterable[Statement]) -> None:

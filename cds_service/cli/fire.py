@@ -11,6 +11,7 @@ import click
 import orjson
 import requests
 from rich.console import Console
+from rich.progress import track
 
 from cds_service.cli.grade import read_json
 from cds_service.cli.printing import grade_words, print_cards
@@ -126,9 +127,12 @@ def _session(hook: str, orders: Sequence[Any]) -> dict[str, Any]:
 
 
 def fill(session: requests.Session, fhir_url: str, templates: dict[str, str], patient_id: str) -> dict[str, Any]:
-    """The prefetch, as an EHR obtains it: templates filled and sent. A key that cannot be had is left out."""
+    """The prefetch, as an EHR obtains it: templates filled and sent. A key that cannot be had is left out.
+
+    How far it is stands on standard error where somebody watches it.
+    """
     filled = {}
-    for key, template in templates.items():
+    for key, template in track(templates.items(), "prefetch", console=Console(stderr=True), transient=True):
         query = template.replace("{{context.patientId}}", quote(patient_id, safe=""))
         response = session.get(f"{fhir_url.rstrip('/')}/{query}", timeout=SECONDS)
         if response.status_code == 200:

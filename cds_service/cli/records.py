@@ -109,13 +109,16 @@ def _cell(value: object) -> object:
 @click.command()
 @_days
 @click.option("--format", "kind", type=click.Choice(list(FORMATS)), default="html", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write in place of the output.")
-def report(first: datetime | None, last: datetime | None, config: Path | None, kind: str, out: Path | None) -> None:
+def report(
+    first: datetime | None, last: datetime | None, config: Path | None, kind: str, as_json: bool, out: Path | None
+) -> None:
     """Report answers, cards, feedback and response times as a page, JSON or CSV."""
     settings = read_settings(config)
     with _store(settings) as store:
         counted = count(store, _date(first), _date(last), datetime.now(UTC), settings.zone)
-    content = written(counted, FORMATS[kind])
+    content = written(counted, FORMATS["json" if as_json else kind])
     if out is None:
         sys.stdout.write(content.decode())
         return

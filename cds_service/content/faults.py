@@ -39,7 +39,8 @@ class Fault:
 def refusal(faults: Iterable[Fault]) -> InvalidContent:
     """The error that lists faults, each once, one a line, in order of file and line."""
     found = sorted(set(faults), key=lambda fault: (fault.file, fault.line, str(fault)))
-    return InvalidContent(f"the content has {len(found)} fault(s):\n  " + "\n  ".join(map(str, found)))
+    said = tuple(map(str, found))
+    return InvalidContent(f"the content has {len(said)} fault(s):\n  " + "\n  ".join(said), said)
 
 
 def plain(error: Any) -> str:

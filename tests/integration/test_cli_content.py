@@ -151,3 +151,27 @@ def test_grade_takes_a_protocol_by_id_or_by_file(house: Path) -> None:
     assert by_setting["protocol"]["id"] == "house"
     assert "there is no file" in run("grade", BUNDLE, CRS_CDS_PROTOCOL="/no/such/file.toml").stderr
     assert "cannot be read" in run("grade", "--protocol", "/no/such/file.toml", BUNDLE).stderr
+
+
+def test_check_says_in_json_what_it_found_sound() -> None:
+    found = json.loads(run("content", "check", SITE, "--json").stdout)
+    assert (found["sound"], found["faults"], found["protocol"]["id"]) == (True, [], "example-hospital")
+
+
+def test_check_lists_every_fault_in_json_and_ends_with_2(house: Path) -> None:
+    house.write_text(NAMED + "colour = 1\n[tocilizumab]\nrepeat_after = 8\n", encoding="utf-8")
+    refused = run("content", "check", house, "--json")
+    found = json.loads(refused.stdout)
+    assert (refused.returncode, refused.stderr, found["sound"], len(found["faults"])) == (2, "", False, 2)
+    assert f"{house}:7: colour: is not a key that is read here" in found["faults"][0]
+
+
+def test_show_and_diff_say_in_json_what_they_print() -> None:
+    shown = json.loads(run("content", "show", "example-hospital", "--json").stdout)
+    compared = json.loads(run("content", "diff", "supplied-crs", "example-hospital", "--json").stdout)
+    assert compared["changes"] == shown["changes"]
+    assert (compared["old"]["protocol"]["id"], compared["new"]["hash"]) == ("supplied-crs", shown["hash"])
+    printed = re.sub(r"\s+", "", run("content", "show", "example-hospital").stdout)
+    for said in (*shown["statements"], *(change["new"] for change in shown["changes"] if change["new"])):
+        assert re.sub(r"\s+", "", said["words"]) in printed
+    assert "changes" not in json.loads(run("content", "show", "supplied-crs", "--json").stdout)

@@ -90,7 +90,7 @@ def test_report_writes_a_file_in_each_form(folder: Path, tmp_path: Path) -> None
 
 
 def test_report_says_the_same_as_the_service(folder: Path) -> None:
-    ended = run("report", "--format", "json", CRS_CDS_STATE_FOLDER=str(folder))
+    ended = run("report", "--json", CRS_CDS_STATE_FOLDER=str(folder))
     assert json.loads(ended.stdout)["topics"] == [
         {"topic": "treatment", "shown": 1, "accepted": 0, "overridden": 1, "withoutFeedback": 0, "suppressed": 0}
     ]

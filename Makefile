@@ -33,9 +33,10 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-rules: $(READY) ## docs/rules.md and docs/reliability.md, from cards/rules/, tests/hazards.toml and the names of the tests
+rules: $(READY) ## what documents show of rules, hazards, queries and codes, from cards/, tests/hazards.toml and the tests
 	$(BIN)/python -m tests.rules_table
 	$(BIN)/python -m tests.hazards_table
+	$(BIN)/python -m tests.made_parts
 
 bench: $(READY) ## latency and throughput of patient-view beside a bare Flask view, and of the pull, on loopback
 	$(BIN)/python bench/patient_view.py

@@ -169,7 +169,7 @@ def _words(issues: Sequence[Json], status: int) -> str:
 
 def _queries_to_ask_for(unknown: dict[str, list[str]]) -> Iterable[str]:
     for need, kinds in unknown.items():
-        lost = ", ".join(kinds) or "nothing, another query holds the same"
+        lost = ", ".join(kinds) or "nothing, while the query for all of them works"
         yield f"without {need} unknown: {lost}. Ask the vendor for this query."
 
 

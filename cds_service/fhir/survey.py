@@ -81,10 +81,16 @@ def _lets_read(scope: str, resource_type: str) -> bool:
 
 
 def unknown_without(needs: Sequence[Need], missing: Iterable[str]) -> dict[str, list[str]]:
-    """By need, the kinds of fact that nobody else supplies when these needs cannot be had."""
+    """By need, the kinds of fact that are not all known when these needs cannot be had, as `gaps` has it.
+
+    Only the whole stands in for its coded part. What only adds facts is named by its title.
+    """
     gone = set(missing)
-    rest = {kind for need in needs if need.key not in gone for kind in need.kinds}
-    return {need.key: [kind for kind in need.kinds if kind not in rest] for need in needs if need.key in gone}
+    return {
+        need.key: [] if need.part_of and need.part_of not in gone else list(need.kinds) or [need.title]
+        for need in needs
+        if need.key in gone
+    }
 
 
 def release(statement: Any) -> str:

@@ -4,12 +4,14 @@ import json
 
 import pytest
 
+from cds_service.fhir.gaps import gaps
+from cds_service.fhir.gather import State, Supply
 from cds_service.fhir.needs import Need
 from cds_service.fhir.survey import declared, offered, parameters, scopes, unknown_without
 from cds_service.hooks.knowledge import Knowledge
 from tests.answers import KEYS, PATIENT
 from tests.integration.test_cli import run
-from tests.server import Fhir
+from tests.server import NOW, Fhir
 
 
 @pytest.mark.parametrize("who", [[], ["--patient", PATIENT]])
@@ -34,9 +36,29 @@ def test_a_query_that_fails_is_named_with_what_would_be_unknown(fhir: Fhir) -> N
     assert "patient/AllergyIntolerance.rs" in shown.stdout
 
 
-def test_what_another_query_holds_too_is_not_unknown(knowledge: Knowledge) -> None:
-    lost = unknown_without(knowledge.needs, ["therapies", "weight"])
-    assert lost == {"therapies": [], "weight": ["weights"]}
+@pytest.mark.parametrize(
+    ("missing", "lost"),
+    [
+        (["therapies"], {"therapies": []}),
+        (["therapies", "administrations"], {"therapies": ["therapies"], "administrations": ["drugs", "vasoactives"]}),
+        (["administrations"], {"administrations": ["drugs", "vasoactives"]}),
+        (["procedures"], {"procedures": ["therapies", "oxygen", "cultures"]}),
+        (["vitalSigns"], {"vitalSigns": ["vital signs without a code of their own"]}),
+    ],
+)
+def test_only_the_whole_stands_in_for_a_query_that_fails(
+    knowledge: Knowledge, missing: list[str], lost: dict[str, list[str]]
+) -> None:
+    assert unknown_without(knowledge.needs, missing) == lost
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_what_is_called_unknown_is_what_an_answer_without_it_lacks(knowledge: Knowledge, key: str) -> None:
+    supplies = {need.key: Supply(need=need, state=State.EMPTY) for need in knowledge.needs}
+    need = supplies[key].need
+    supplies[key] = Supply(need=need, state=State.UNAVAILABLE, reason="not granted")
+    [lost] = unknown_without(knowledge.needs, [key]).values()
+    assert list(gaps(supplies, NOW)) == (lost if need.kinds else [])
 
 
 def test_a_statement_without_a_parameter_or_a_type_is_noticed(knowledge: Knowledge) -> None:

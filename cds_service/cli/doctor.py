@@ -60,7 +60,9 @@ class Permission:
 @click.command()
 @click.option("--fhir", "fhir_url", required=True, metavar="URL", help="FHIR base URL.")
 @click.option("--patient", "patient_id", metavar="ID", help="A patient to try the queries with. Default: nobody.")
-@click.option("--token", metavar="TOKEN", envvar="CRS_CDS_DOCTOR_TOKEN", help="Bearer token, where one is needed.")
+@click.option(
+    "--token", metavar="TOKEN", envvar="FHIR_TOKEN", show_envvar=True, help="Bearer token, where one is needed."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(fhir_url: str, patient_id: str | None, token: str | None, as_json: bool) -> None:
     """Try every query of the service on a FHIR server: what would be unknown on it, and what to ask the vendor for.

@@ -79,6 +79,21 @@ def test_the_scopes_are_those_of_every_type_that_is_read(knowledge: Knowledge) -
     }
 
 
+@pytest.mark.parametrize("way", ["option", "environment"])
+def test_the_token_goes_to_the_server_with_every_query_and_is_not_printed(fhir: Fhir, way: str) -> None:
+    token = "invented-token"
+    given = ("--token", token) if way == "option" else ()
+    environment = {"FHIR_TOKEN": token} if way == "environment" else {}
+    shown = run("doctor", "--fhir", fhir.base, "--json", *given, **environment)
+    assert shown.returncode == 0, shown.stderr
+    sent = [asked.headers.get("authorization") for asked in fhir.asked if ".well-known" not in asked.path]
+    assert set(sent) == {f"Bearer {token}"}
+    assert [
+        asked.headers for asked in fhir.asked if ".well-known" in asked.path and "authorization" in asked.headers
+    ] == []
+    assert token not in shown.stdout + shown.stderr
+
+
 def test_each_need_says_the_scopes_that_its_query_asks_for(fhir: Fhir) -> None:
     found = json.loads(run("doctor", "--fhir", fhir.base, "--json").stdout)
     asked = {probe["need"]: probe["scopes"] for probe in found["needs"]}

@@ -28,6 +28,8 @@ from cds_service.web.settings import Settings, read_settings
 
 HOST = "127.0.0.1"
 START_SECONDS = 30
+SANDBOX_USER = {"resourceType": "Practitioner", "id": "COREPRACTITIONER1", "name": [{"family": "Invented"}]}
+"""The fixed user of the public CDS Hooks sandbox, which asks the FHIR server for it."""
 
 
 @click.command()
@@ -69,6 +71,7 @@ def _serve(folder: Path, port: int, state: Path) -> None:
     prepare_state(settings, datetime.now(UTC))
     knowledge = knowledge_of(settings)
     repository = Repository(lambda: datetime.now(UTC))
+    repository.update(SANDBOX_USER)
     for name in story_names(folder):
         repository.transaction(shifted(load_story(folder, name).bundle, datetime.now(UTC)))
 

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 import click
 import requests
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
+from cds_service.cli.printing import progress
 from cds_service.cli.serve import knowledge_of
 from cds_service.errors import InvalidInput
 from cds_service.fhir.client import new_session
@@ -74,7 +74,7 @@ def doctor(fhir_url: str, patient_id: str | None, token: str | None, as_json: bo
     headers = FHIR | ({"Authorization": f"Bearer {token}"} if token else {})
     statement = _statement(session, base, headers)
     permissions = _permissions(needs, _configuration(session, base))
-    trying = track(needs, description="asking", console=Console(stderr=True), transient=True)
+    trying = progress(needs, "asking")
     probes = [_probe(session, base, need, patient_id or NOBODY, headers, statement) for need in trying]
     failing = [probe.need for probe in probes if not probe.works]
     unknown = unknown_without(needs, failing)

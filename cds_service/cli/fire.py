@@ -11,10 +11,9 @@ import click
 import orjson
 import requests
 from rich.console import Console
-from rich.progress import track
 
 from cds_service.cli.grade import read_json
-from cds_service.cli.printing import grade_words, print_cards
+from cds_service.cli.printing import grade_words, print_cards, progress
 from cds_service.errors import InvalidInput
 from cds_service.fhir.client import new_session
 from cds_service.hooks.assessment_json import EXTENSION
@@ -127,12 +126,9 @@ def _session(hook: str, orders: Sequence[Any]) -> dict[str, Any]:
 
 
 def fill(session: requests.Session, fhir_url: str, templates: dict[str, str], patient_id: str) -> dict[str, Any]:
-    """The prefetch, as an EHR obtains it: templates filled and sent. A key that cannot be had is left out.
-
-    How far it is stands on standard error where somebody watches it.
-    """
+    """The prefetch, as an EHR obtains it: templates filled and sent. A key that cannot be had is left out."""
     filled = {}
-    for key, template in track(templates.items(), "prefetch", console=Console(stderr=True), transient=True):
+    for key, template in progress(list(templates.items()), "prefetch"):
         query = template.replace("{{context.patientId}}", quote(patient_id, safe=""))
         response = session.get(f"{fhir_url.rstrip('/')}/{query}", timeout=SECONDS)
         if response.status_code == 200:

@@ -11,10 +11,9 @@ import click
 import requests
 from fhir.resources.R4B import get_fhir_model_class
 from requests.adapters import HTTPAdapter
-from rich.console import Console
-from rich.progress import track
 from urllib3.util import Retry
 
+from cds_service.cli.printing import progress
 from cds_service.content.files import data_folder
 from cds_service.errors import InvalidInput
 from cds_service.fhir.client import new_session
@@ -72,7 +71,7 @@ def load(fhir_url: str, names: tuple[str, ...], tag: str | None, as_json: bool) 
     tag = _checked(tag) if tag is not None else f"crs-{uuid4().hex[:12]}"
     base, session, now = fhir_url.rstrip("/"), _session(), datetime.now(UTC)
     loaded = {}
-    for story in _progress(_stories(names), "loading"):
+    for story in progress(_stories(names), "loading"):
         body = transaction(shifted(story.bundle, now), tag)
         answer = _json(_sent(session, "POST", base, json=body))
         loaded[story.name] = created_ids(answer, "Patient")
@@ -92,7 +91,7 @@ def remove(fhir_url: str, tag: str, as_json: bool) -> None:
     """Remove what was loaded with a tag, and nothing else."""
     base, session, tag = fhir_url.rstrip("/"), _session(), _checked(tag)
     removed: dict[str, int] = {}
-    for kind, query in _progress(list(searches(tag)), "removing"):
+    for kind, query in progress(list(searches(tag)), "removing"):
         for name in _found(session, base, kind, query):
             response = _sent(session, "DELETE", f"{base}/{kind}/{name}")
             if response.status_code not in (200, 202, 204, 404, 410):
@@ -185,8 +184,3 @@ def _found(session: requests.Session, base: str, kind: str, query: str) -> list[
 
 def _id_of(resource: Json) -> bool:
     return isinstance(resource.get("id"), str)
-
-
-def _progress(items: Any, words: str) -> Any:
-    """The items, with a bar on standard error while it takes."""
-    return track(items, description=words, console=Console(stderr=True), transient=True)

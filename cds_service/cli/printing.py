@@ -1,12 +1,15 @@
-"""Cards in a terminal, as a clinician would read them."""
+"""What commands show in a terminal: cards as a clinician would read them, and how far long work is."""
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 from rich.console import Console, Group
 from rich.markdown import Markdown
 from rich.panel import Panel
+from rich.progress import track
 from rich.text import Text
 
+Item = TypeVar("Item")
 COLOURS = {"info": "blue", "warning": "yellow", "critical": "red"}
 
 
@@ -35,3 +38,9 @@ def grade_words(assessment: dict[str, Any]) -> str:
     """Status and grade in a few words: `graded, grade 3`."""
     grade = assessment.get("grade")
     return f"{assessment.get('status')}, grade {grade}" if grade is not None else str(assessment.get("status"))
+
+
+def progress(items: Sequence[Item], words: str) -> Iterable[Item]:
+    """The items; how far they are stands on standard error where somebody watches it."""
+    console = Console(stderr=True)
+    return track(items, words, console=console, transient=True, disable=not console.is_terminal)

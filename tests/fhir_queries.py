@@ -1,6 +1,7 @@
 """Queries with the FHIR client, for tests of how it fails: the token and the patient may stand in no failure."""
 
 import pytest
+from pydantic import SecretStr
 
 from cds_service.fhir.client import Connections, FhirClient
 from cds_service.fhir.deadline import Deadline, FhirFailure
@@ -15,7 +16,7 @@ BUNDLE = {
 
 
 def client(connections: Connections, base: str = BASE, seconds: float = 5) -> FhirClient:
-    return FhirClient(base, CANARY, connections, Deadline.after(seconds))
+    return FhirClient(base, SecretStr(CANARY), connections, Deadline.after(seconds))
 
 
 def failure(connections: Connections, base: str = BASE, seconds: float = 5) -> str:

@@ -9,12 +9,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import ceil
-from threading import Lock
+from threading import Condition, Lock
 
-from cds_service.fhir.deadline import FhirFailure, ServerInTrouble
+from cds_service.fhir.deadline import Deadline, FhirFailure, ServerInTrouble
 
 FAILURES = 8
-"""In a row: what the four gate queries of one hook call and their second tries come to."""
+"""Queries in a row: the four gate queries of two hook calls. A query with its second try counts once."""
 OPEN_SECONDS = 10.0
 """A few hook calls of a busy ward; a server that restarts is found again soon after."""
 LONGEST_SECONDS = 60.0
@@ -28,15 +28,18 @@ class Breaker:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._lock = Lock()
+        self._changed = Condition()
         self._failures = 0
         self._open_until = 0.0
         self._probing = False
 
     @contextmanager
-    def asking(self) -> Iterator[None]:
-        """Around one query. Raises FhirFailure while open; only ServerInTrouble raised within it is a failure."""
-        probe = self._enter()
+    def asking(self, deadline: Deadline) -> Iterator[None]:
+        """Around one query. Raises FhirFailure while open; only ServerInTrouble raised within it is a failure.
+
+        While one query tries, the others wait for what it finds: within their deadline they may then be sent.
+        """
+        probe = self._enter(deadline)
         rest = 0.0
         try:
             yield
@@ -46,24 +49,26 @@ class Breaker:
         finally:
             self._leave(probe, rest)
 
-    def _enter(self) -> bool:
+    def _enter(self, deadline: Deadline) -> bool:
         """True for the query that tries whether the server answers again."""
-        with self._lock:
+        with self._changed:
+            tried = self._changed.wait_for(lambda: not self._probing or self._failures < FAILURES, deadline.left())
             if self._failures < FAILURES:
                 return False
             left = self._open_until - self._clock()
-            if left <= 0 and not self._probing:
+            if left <= 0 and tried:
                 self._probing = True
                 return True
             said = f"the FHIR server failed {self._failures} times in a row, it is "
-        raise FhirFailure(said + (f"asked again in {ceil(left)} s" if left > 0 else "being asked again just now"))
+        raise FhirFailure(said + ("being asked again just now" if left <= 0 else f"asked again in {ceil(left)} s"))
 
     def _leave(self, probe: bool, rest: float) -> None:
         """`rest`: seconds for which the server is to be left alone if it is in trouble, 0 when it answered."""
-        with self._lock:
+        with self._changed:
             self._probing = self._probing and not probe
             self._failures = self._failures + 1 if rest else 0
             self._open_until = max(self._open_until, self._clock() + rest) if rest else 0.0
+            self._changed.notify_all()
 
 
 class Breakers:

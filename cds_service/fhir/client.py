@@ -4,7 +4,6 @@ The token goes to the one base URL it came with: no redirects, no environment pr
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
@@ -13,12 +12,13 @@ from typing import Any
 
 import requests
 import urllib3
+from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
 
 from cds_service.errors import InvalidRequest, InvalidSettings
 from cds_service.fhir.addresses import Networks, fhir_server, own_link
 from cds_service.fhir.breaker import Breaker
-from cds_service.fhir.connections import POOLS, checked
+from cds_service.fhir.connections import POOLS, checked, only_new
 from cds_service.fhir.deadline import Deadline, FhirFailure, ServerInTrouble, ending_by
 from cds_service.fhir.elements import Json, objects
 from cds_service.fhir.second_try import failure_of, wait_for_second_try
@@ -65,6 +65,16 @@ def new_session() -> requests.Session:
     return session
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A GET, to a server in these address ranges; a `fresh` one is sent on a connection that is made for it."""
+
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    networks: Networks
+    fresh: bool = False
+
+
 class Connections:
     """Pooled connections to checked addresses, for all threads; servers of other address ranges have other pools.
 
@@ -76,13 +86,16 @@ class Connections:
         self._lock = Lock()
         self._adapters: dict[Networks, _Adapter] = {}
 
-    def get(self, url: str, headers: Mapping[str, str], networks: Networks, seconds: float) -> requests.Response:
+    def send(self, request: _Request, seconds: float) -> requests.Response:
         """The answer to a GET, its body not yet read. Raises what requests and urllib3 do."""
+        networks = request.networks
         with self._lock:
             adapter = self._adapters.get(networks) or self._adapters.setdefault(networks, _Adapter(checked(networks)))
-        request = requests.Request("GET", url, dict(headers)).prepare()
+        headers = {**request.headers, "Accept-Encoding": "gzip", "User-Agent": "crs-cds"}
+        prepared = requests.Request("GET", request.url, headers).prepare()
         timeout = (min(CONNECT_SECONDS, seconds), seconds)
-        return adapter.send(request, stream=True, timeout=timeout, verify=self._verify)
+        with only_new(request.fresh):
+            return adapter.send(prepared, stream=True, timeout=timeout, verify=self._verify)
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -99,17 +112,16 @@ def read_document(url: str, networks: Networks, connections: Connections, second
         fhir_server(url)
     except InvalidSettings as error:
         raise FhirFailure("the address is not one that is read") from error
-    deadline = Deadline.after(seconds)
-    with ending_by(deadline), _in_plain_words():
-        return _answer(url, {"Accept": "application/json"}, networks, connections, deadline, maximum_bytes)
+    request = _Request(url, {"Accept": "application/json"}, networks, fresh=True)
+    return _received(request, connections, Deadline.after(seconds), maximum_bytes)
 
 
 @dataclass(frozen=True, slots=True)
 class FhirClient:
-    """Reads from one FHIR server for one hook call. The token is not shown in any representation of it."""
+    """Reads from one FHIR server for one hook call."""
 
     base: str
-    token: str | None = field(repr=False)
+    token: SecretStr | None
     connections: Connections = field(repr=False)
     deadline: Deadline
     breaker: Breaker = field(default_factory=Breaker, repr=False)
@@ -150,53 +162,37 @@ class FhirClient:
         return link
 
     def _get(self, url: str, room: int) -> bytes:
-        """The body of an answer, asked for a second time where that can help and fits the deadline (T49, T50)."""
-        before = self.deadline.left()
-        try:
-            return self._once(url, room)
-        except ServerInTrouble as trouble:
-            wait_for_second_try(trouble, self.deadline, took=before - self.deadline.left())
-        return self._once(url, room)
+        """The body of an answer, asked for a second time where that can help and fits the deadline (T49, T50).
 
-    def _once(self, url: str, room: int) -> bytes:
-        """One try, from which the server's breaker learns. What is too late is not tried and teaches nothing.
+        What is too late is not asked for and says nothing of the server.
+        """
+        before = self.deadline.remaining()
+        with self.breaker.asking(self.deadline):
+            try:
+                return self._once(url, room)
+            except ServerInTrouble as trouble:
+                wait_for_second_try(trouble, self.deadline, took=before - self.deadline.left())
+            return self._once(url, room, fresh=True)
+
+    def _once(self, url: str, room: int, *, fresh: bool = False) -> bytes:
+        """One try.
 
         HAPI answers a search that it had within the last minute from its memory, without what was charted since.
         """
         headers = {"Accept": "application/fhir+json", "Cache-Control": "no-cache"}
         if self.token is not None:
-            headers["Authorization"] = f"Bearer {self.token}"
-        self.deadline.remaining()
-        with self.breaker.asking(), ending_by(self.deadline), _in_plain_words():
-            return _answer(url, headers, self.networks, self.connections, self.deadline, room)
+            headers["Authorization"] = f"Bearer {self.token.get_secret_value()}"
+        request = _Request(url, headers, self.networks, fresh)
+        return _received(request, self.connections, self.deadline, room)
 
 
-def _answer(
-    url: str, headers: Mapping[str, str], networks: Networks, connections: Connections, deadline: Deadline, room: int
-) -> bytes:
-    """The body of the answer to one request, at most `room` bytes after decompression (T53)."""
-    headers = {**headers, "Accept-Encoding": "gzip", "User-Agent": "crs-cds"}
-    with connections.get(url, headers, networks, deadline.remaining()) as response:
-        if response.status_code != 200:
-            raise failure_of(response.status_code, response.headers)
-        chunks: list[bytes] = []
-        size = 0
-        while True:
-            deadline.remaining()
-            chunk = response.raw.read1(CHUNK, decode_content=True)
-            if not chunk:
-                return b"".join(chunks)
-            size += len(chunk)
-            if size > room:
-                raise FhirFailure("the FHIR server's answer is too large")
-            chunks.append(chunk)
-
-
-@contextmanager
-def _in_plain_words() -> Iterator[None]:
-    """Whatever the libraries raise within it as a ServerInTrouble."""
+def _received(request: _Request, connections: Connections, deadline: Deadline, room: int) -> bytes:
+    """The body of the answer, at most `room` bytes after decompression. Raises FhirFailure (T51, T53)."""
     try:
-        yield
+        with ending_by(deadline), connections.send(request, deadline.remaining()) as response:
+            if response.status_code != 200:
+                raise failure_of(response.status_code, response.headers)
+            return _body(response, deadline, room)
     except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
         raise ServerInTrouble("the FHIR server did not answer in time") from error
     except requests.exceptions.SSLError as error:
@@ -206,6 +202,20 @@ def _in_plain_words() -> Iterator[None]:
         raise ServerInTrouble("the FHIR server cannot be reached", again) from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise ServerInTrouble("the FHIR server's answer broke off or cannot be read") from error
+
+
+def _body(response: requests.Response, deadline: Deadline, room: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        deadline.remaining()
+        chunk = response.raw.read1(CHUNK, decode_content=True)
+        if not chunk:
+            return b"".join(chunks)
+        size += len(chunk)
+        if size > room:
+            raise FhirFailure("the FHIR server's answer is too large")
+        chunks.append(chunk)
 
 
 def _dropped(error: Exception) -> bool:

@@ -6,8 +6,12 @@ An HTTP client resolves a name when it connects: what was checked before may be 
 
 import http.client
 import io
+import math
 import socket
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -18,6 +22,21 @@ from urllib3.util.connection import create_connection
 
 from cds_service.fhir.addresses import Networks, permitted
 from cds_service.fhir.deadline import DEADLINE, Deadline, FhirFailure
+
+IDLE_SECONDS = 30.0
+"""A connection that rested longer is not used again: firewalls forget it, and what is sent on it is never answered."""
+
+_ONLY_NEW: ContextVar[bool] = ContextVar("only_new", default=False)
+
+
+@contextmanager
+def only_new(only: bool) -> Iterator[None]:
+    """Within it, if so wanted, this thread sends on connections that are made for it, not on kept ones."""
+    token = _ONLY_NEW.set(only)
+    try:
+        yield
+    finally:
+        _ONLY_NEW.reset(token)
 
 
 class _TimedReads(io.RawIOBase):
@@ -59,7 +78,7 @@ class _TimedHttps(HTTPSConnection):
     response_class = _TimedAnswer
 
 
-class _Checked:
+class _CheckedHttp(_TimedHttp):
     """A connection that is made to an address within these ranges, under the host's name for TLS and the Host header.
 
     The name is resolved once and every address must be permitted, or nothing is sent (T02, T03, T04).
@@ -68,8 +87,20 @@ class _Checked:
     def __init__(self, *options: Any, networks: Networks, **named: Any) -> None:
         super().__init__(*options, **named)
         self._networks = networks
+        self._used = 0.0
 
-    def _new_conn(self: Any) -> socket.socket:
+    def request(self, *options: Any, **named: Any) -> None:
+        """Send a request."""
+        self._used = time.monotonic()
+        super().request(*options, **named)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the pool may use it again."""
+        rested = time.monotonic() - self._used
+        return super().is_connected and rested < IDLE_SECONDS and not _ONLY_NEW.get()
+
+    def _new_conn(self) -> socket.socket:
         try:
             resolved = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
@@ -77,19 +108,18 @@ class _Checked:
         found = dict.fromkeys(str(address[0]) for *_, address in resolved)
         if not all(permitted(address, self.host, self._networks) for address in found):
             raise FhirFailure("the FHIR server's name leads to an address where it may not be, nothing was sent")
-        deadline = DEADLINE.get()
         for address in found:
-            seconds = self.timeout if deadline is None else min(self.timeout, deadline.remaining())
             with suppress(OSError):
-                return create_connection((address, self.port), seconds, socket_options=self.socket_options)
+                return create_connection((address, self.port), self._seconds(), socket_options=self.socket_options)
         raise NewConnectionError(self, "no address of the server answers")
 
+    def _seconds(self) -> float | None:
+        """Time for one address."""
+        deadline = DEADLINE.get()
+        return self.timeout if deadline is None else min(self.timeout or math.inf, deadline.remaining())
 
-class _CheckedHttp(_Checked, _TimedHttp):
-    pass
 
-
-class _CheckedHttps(_Checked, _TimedHttps):
+class _CheckedHttps(_CheckedHttp, _TimedHttps):
     pass
 
 

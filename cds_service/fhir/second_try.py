@@ -33,12 +33,12 @@ def failure_of(status: int, headers: Mapping[str, str]) -> FhirFailure:
 def wait_for_second_try(trouble: ServerInTrouble, deadline: Deadline, took: float) -> None:
     """Wait until the query may be sent again. `took`: seconds of the first try, the second may need as long.
 
-    Raises the trouble when a second try cannot cure it, FhirFailure when it would come too late.
+    Raises ServerInTrouble when a second try cannot cure it, or would come too late.
     """
     if trouble.again is None:
         raise trouble
     if trouble.again + took >= deadline.left():
-        raise FhirFailure(f"{trouble}, too late for this call")
+        raise ServerInTrouble(f"{trouble}, too late for this call", trouble.again)
     time.sleep(trouble.again)
 
 

@@ -1,9 +1,10 @@
 """The hook call: the request body as values, or an error that names the member at fault (T35 to T38)."""
 
 import re
+from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
 
 from cds_service.errors import InvalidRequest
 from cds_service.fhir.elements import objects
@@ -11,6 +12,7 @@ from cds_service.fhir.elements import objects
 _ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 _USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9.\-_]{1,256}")
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
+LONGEST_TOKEN = 8192
 
 
 def _logical_id(value: str) -> str:
@@ -31,17 +33,14 @@ def _printable(value: str) -> str:
     return value
 
 
-def _bearer(value: str) -> str:
-    if value.casefold() != "bearer":
-        raise ValueError("the only kind of token is Bearer")
-    return value
-
-
 LogicalId = Annotated[str, AfterValidator(_logical_id)]
 User = Annotated[str, AfterValidator(_user)]
-Token = Annotated[str, StringConstraints(min_length=1, max_length=8192), AfterValidator(_printable)]
 Short = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_printable)]
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int | Decimal) and value > 0
 
 
 class Lenient(BaseModel):
@@ -53,9 +52,24 @@ class Lenient(BaseModel):
 class FhirAuthorization(Lenient):
     """The token to read with, for this call only; scopes are not parsed, clients spell them as they like (A-4)."""
 
-    access_token: Token = Field(repr=False)
-    token_type: Annotated[str, AfterValidator(_bearer)] = "Bearer"  # noqa: S105 - the name of a kind of token
+    access_token: SecretStr
+    token_type: str = "Bearer"  # noqa: S105 - the name of a kind of token
+    expires_in: Any = None
     patient: str | None = None
+
+    @property
+    def fault(self) -> str:
+        """Why the token is not used, empty for one that is (T12)."""
+        token = self.access_token.get_secret_value()
+        if not _PRINTABLE.fullmatch(token):
+            return "the access_token of this call is empty or has characters that no header may hold"
+        if len(token) > LONGEST_TOKEN:
+            return f"the access_token of this call is longer than {LONGEST_TOKEN} characters"
+        if self.token_type.casefold() != "bearer":
+            return "the access_token of this call is of another kind than Bearer"
+        if self.expires_in is not None and not _positive(self.expires_in):
+            return "the access_token of this call has no time left in which it may be used"
+        return ""
 
 
 class Context(Lenient):

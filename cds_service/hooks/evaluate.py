@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from cds_service.crs.assessment import Assessment
 from cds_service.crs.eligibility import may_be_exposed
 from cds_service.crs.grading import assess
@@ -34,6 +36,8 @@ from cds_service.hooks.knowledge import Knowledge
 VITALS = ("temperature", "bloodPressure", "oxygen")
 LANE_WIDTH = 16
 """Hook calls that may wait for one FHIR server at once; a worker has a few threads more."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,24 +109,38 @@ def _same_patient(call: HookCall) -> None:
 
 
 def _source(call: HookCall, knowledge: Knowledge, access: Access, now: datetime) -> Source:
-    client, reason = None, "no fhirServer was given"
-    if call.fhirServer is not None:
-        reason = "the fhirServer is not on the allow-list of this service"
-        server = allowed(call.fhirServer, access.allow_list)
-        if server is not None:
-            token = call.fhirAuthorization.access_token if call.fhirAuthorization is not None else None
-            deadline = Deadline.after(access.deadline_seconds)
-            breaker = access.breakers.of(base_url(call.fhirServer))
-            client = FhirClient(call.fhirServer, token, access.connections, deadline, breaker, server.networks)
+    client = _client(call, access)
+    if isinstance(client, str) and call.fhirServer is not None:
+        log.warning("fhir server not asked", hook_instance=call.hookInstance, reason=client)
     return Source(
         patient_id=call.context.patientId,
         prefetch=call.prefetch,
-        client=client,
-        no_server=reason,
+        client=client if isinstance(client, FhirClient) else None,
+        no_server=client if isinstance(client, str) else "",
         executor=access.executor,
         lanes=access.lanes,
         now=now,
         zone=knowledge.zone,
+    )
+
+
+def _client(call: HookCall, access: Access) -> FhirClient | str:
+    """What reads from the FHIR server of the call, or why nothing may be read there (T01, T12)."""
+    if call.fhirServer is None:
+        return "no fhirServer was given"
+    server = allowed(call.fhirServer, access.allow_list)
+    if server is None:
+        return "the fhirServer is not on the allow-list of this service"
+    authorization = call.fhirAuthorization
+    if authorization is not None and authorization.fault:
+        return authorization.fault
+    return FhirClient(
+        call.fhirServer,
+        authorization.access_token if authorization is not None else None,
+        access.connections,
+        Deadline.after(access.deadline_seconds),
+        access.breakers.of(base_url(call.fhirServer)),
+        server.networks,
     )
 
 

@@ -2,16 +2,17 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Barrier
 
 import pytest
 
 from cds_service.fhir import breaker as module
 from cds_service.fhir.breaker import FAILURES, LONGEST_SECONDS, OPEN_SECONDS, SERVERS, Breaker, Breakers
-from cds_service.fhir.deadline import FhirFailure, ServerInTrouble
-from tests.answers import NOT_ELIGIBLE, PATIENT, SERVICE, Json, answer, assessment, missing, refusal
+from cds_service.fhir.deadline import Deadline, FhirFailure, ServerInTrouble
+from tests.answers import PATIENT, Json, answer, assessment, missing, refusal
 from tests.conftest import MakeApp
-from tests.server import Fhir, hook_call
+from tests.server import SECONDS, Fhir
 
 DOWN = ("500 Oops", "text/plain", "")
 
@@ -36,10 +37,10 @@ def breaker(clock: Clock) -> Breaker:
     return Breaker(clock)
 
 
-def ask(breaker: Breaker, failure: Exception | None = None) -> str:
+def ask(breaker: Breaker, failure: Exception | None = None, seconds: float = SECONDS) -> str:
     """One query that ends so; what it says."""
     try:
-        with breaker.asking():
+        with breaker.asking(Deadline.after(seconds)):
             if failure is not None:
                 raise failure
     except FhirFailure as failed:
@@ -79,14 +80,50 @@ def test_t50_it_stays_open_for_its_time_and_says_how_much_is_left(breaker: Break
     assert ask(breaker) == "answered"
 
 
-def test_t50_one_query_tries_whether_the_server_answers_and_the_others_wait_for_what_it_finds(
+def test_t50_t56_one_query_tries_whether_the_server_answers_and_the_others_wait_for_what_it_finds(
     breaker: Breaker, clock: Clock
 ) -> None:
     fail(breaker, FAILURES)
     clock.now += OPEN_SECONDS
-    with breaker.asking():
-        assert ask(breaker) == f"the FHIR server failed {FAILURES} times in a row, it is being asked again just now"
+    with ThreadPoolExecutor(3) as others:
+        with breaker.asking(Deadline.after(SECONDS)):
+            waiting = [others.submit(ask, breaker) for _ in range(3)]
+            assert not any(one.done() for one in waiting)
+        assert [one.result() for one in waiting] == ["answered"] * 3
     assert ask(breaker) == "answered"
+
+
+def test_t56_those_who_waited_for_a_try_that_fails_are_told_and_none_of_them_is_sent(
+    breaker: Breaker, clock: Clock
+) -> None:
+    fail(breaker, FAILURES)
+    clock.now += OPEN_SECONDS
+    with ThreadPoolExecutor(3) as others:
+        with suppress(ServerInTrouble), breaker.asking(Deadline.after(SECONDS)):
+            waiting = [others.submit(ask, breaker, ServerInTrouble("sent")) for _ in range(3)]
+            raise ServerInTrouble("down")
+        said = f"the FHIR server failed {FAILURES + 1} times in a row, it is asked again in {OPEN_SECONDS:.0f} s"
+        assert [one.result() for one in waiting] == [said] * 3
+
+
+def test_t56_nobody_waits_for_a_try_longer_than_for_the_deadline(breaker: Breaker, clock: Clock) -> None:
+    fail(breaker, FAILURES)
+    clock.now += OPEN_SECONDS
+    with breaker.asking(Deadline.after(SECONDS)):
+        started = time.monotonic()
+        said = ask(breaker, seconds=0.1)
+        assert 0.1 <= time.monotonic() - started < SECONDS
+    assert said == f"the FHIR server failed {FAILURES} times in a row, it is being asked again just now"
+
+
+def test_t56_an_older_query_that_is_answered_ends_the_wait_for_a_try(breaker: Breaker, clock: Clock) -> None:
+    older, probe = breaker.asking(Deadline.after(SECONDS)), breaker.asking(Deadline.after(SECONDS))
+    with older:
+        fail(breaker, FAILURES)
+        clock.now += OPEN_SECONDS
+        probe.__enter__()
+    assert ask(breaker) == "answered"
+    probe.__exit__(None, None, None)
 
 
 def test_t50_a_try_that_fails_leaves_the_server_alone_for_as_long_again(breaker: Breaker, clock: Clock) -> None:
@@ -114,28 +151,36 @@ def test_t49_a_server_that_says_for_how_long_is_left_alone_until_then_within_lim
     assert ask(breaker) == "answered"
 
 
-def test_of_many_threads_one_tries_and_no_failure_is_lost_in_the_count(breaker: Breaker, clock: Clock) -> None:
+def test_t56_of_many_threads_one_tries_and_no_failure_is_lost_in_the_count(breaker: Breaker, clock: Clock) -> None:
     together = Barrier(32)
 
-    def asking(failure: Exception | None) -> str:
+    def failing(_: int) -> str:
         try:
-            with breaker.asking():
-                together.wait(5)
-                if failure is not None:
-                    raise failure
-                return "tried"
+            with breaker.asking(Deadline.after(SECONDS)):
+                together.wait(SECONDS)
+                raise ServerInTrouble("down")
         except ServerInTrouble:
             return "failed"
-        except FhirFailure:
-            together.wait(5)
-            return "refused"
+
+    tried = []
+
+    def trying(number: int) -> str:
+        try:
+            with breaker.asking(Deadline.after(SECONDS)):
+                tried.append(number)
+                time.sleep(0.1)
+                raise ServerInTrouble("still down")
+        except FhirFailure as failure:
+            return str(failure)
 
     with ThreadPoolExecutor(32) as threads:
-        assert set(threads.map(asking, [ServerInTrouble("down")] * 32)) == {"failed"}
+        assert set(threads.map(failing, range(32))) == {"failed"}
         assert "failed 32 times in a row" in ask(breaker)
         clock.now += OPEN_SECONDS
-        assert sorted(threads.map(asking, [None] * 32)) == ["refused"] * 31 + ["tried"]
-    assert ask(breaker) == "answered"
+        said = list(threads.map(trying, range(32)))
+    assert len(tried) == 1
+    assert said.count("still down") == 1
+    assert sum("failed 33 times in a row, it is asked again in" in one for one in said) == 31
 
 
 def test_each_server_has_its_own_and_no_more_than_so_many_are_remembered(clock: Clock) -> None:
@@ -181,7 +226,7 @@ def test_t50_while_a_server_is_left_alone_what_was_prefetched_is_graded_and_the_
     assert f"the FHIR server failed {FAILURES} times in a row" in missing(body)
 
 
-def test_t50_a_server_that_answers_again_is_found_again(
+def test_t56_the_hook_that_finds_the_server_well_again_has_all_of_its_data(
     make_app: MakeApp, fhir: Fhir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "OPEN_SECONDS", 0.01)
@@ -190,10 +235,11 @@ def test_t50_a_server_that_answers_again_is_found_again(
     for _ in range(2):
         refusal(client, fhirServer=fhir.base)
     fhir.reset()
+    fhir.delay_seconds = 0.1
     time.sleep(0.05)
-    client.post(SERVICE, json=hook_call(NOT_ELIGIBLE, fhirServer=fhir.base))  # its first query finds out
     body = answer(client, fhirServer=fhir.base)
     assert (assessment(body)["status"], assessment(body)["grade"]) == ("graded", 3)
+    assert "FHIR server" not in missing(body)
 
 
 def test_one_servers_failures_do_not_touch_another(make_app: MakeApp, fhir: Fhir, story_server: Fhir) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import requests
 import responses
+from pydantic import SecretStr
 
 from cds_service.fhir.addresses import allowed, fhir_server
 from cds_service.fhir.client import Connections, FhirClient
@@ -197,7 +198,7 @@ def test_t09_nothing_is_taken_from_the_environment_and_no_cookie_is_kept(
     answer = whole(body, {"Set-Cookie": "session=of-another-user; Path=/"})
     with hostile(lambda connection, head: connection.sendall(answer)) as server:
         for token in (None, "first", "second"):
-            list(FhirClient(server.base, token, connections, Deadline.after(5)).pages("Patient/1"))
+            list(FhirClient(server.base, token and SecretStr(token), connections, Deadline.after(5)).pages("Patient/1"))
         heads = [head.decode() for head in server.heads]
     assert "Authorization" not in heads[0]
     assert "Bearer second" in heads[2]

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 import responses
+from pydantic import SecretStr
 
 from cds_service.fhir import client as module
 from cds_service.fhir.client import Connections, FhirClient
@@ -34,7 +35,7 @@ def page(following: str | None, *ids: str, size: int = 0) -> dict[str, Any]:
 
 def read(connections: Connections, start: str = "Observation?patient=1") -> tuple[list[str], str]:
     """The ids that were read, and why it was not all."""
-    client, ids = FhirClient(BASE, "token", connections, Deadline.after(5)), []
+    client, ids = FhirClient(BASE, SecretStr("token"), connections, Deadline.after(5)), []
     try:
         for one in client.pages(start):
             ids += [entry["resource"]["id"] for entry in one.body["entry"]]
@@ -108,7 +109,7 @@ def test_t10_a_next_link_that_leads_elsewhere_is_not_fetched_and_the_rest_is_sai
     assert "outside the FHIR server's address" in failure
     assert len(responses.calls) == 1
     with pytest.raises(FhirFailure, match="outside"):
-        list(FhirClient(BASE, "token", connections, Deadline.after(5)).following(following))
+        list(FhirClient(BASE, SecretStr("token"), connections, Deadline.after(5)).following(following))
     assert len(responses.calls) == 1
 
 

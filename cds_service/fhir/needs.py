@@ -73,7 +73,7 @@ def needs(codebook: Codebook) -> tuple[Need, ...]:
             title="medications given",
             resource_type="MedicationAdministration",
             parameters="&_sort=-effective-time&_count=200",
-            kinds=("drugs", "vasoactives"),
+            kinds=("therapies", "drugs", "vasoactives"),
             gate=True,
             horizon=MONTH,
         ),

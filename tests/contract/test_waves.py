@@ -180,9 +180,20 @@ def test_t50_a_gate_query_that_cannot_be_had_is_412_or_said_and_never_silence(
 ) -> None:
     fhir.faults[place(knowledge, key)] = ("503 Down", "text/plain", "")
     assert not_lower(answer(pulling, fhirServer=fhir.base))
-    if key in ("procedures", "medicationRequests"):
+    if key != "therapies":
         fhir.faults[place(knowledge, key, NOT_ELIGIBLE)] = ("503 Down", "text/plain", "")
         assert f"{key} (the FHIR server answered HTTP 503)" in refusal(pulling, NOT_ELIGIBLE, fhirServer=fhir.base)
+
+
+@pytest.mark.parametrize("patient", ["bispecific-step-up-patient", "no-weight-patient"])
+def test_t54_a_therapy_without_a_code_is_not_ruled_out_when_the_medications_given_cannot_be_had(
+    pulling: FlaskClient, fhir: Fhir, knowledge: Knowledge, patient: str
+) -> None:
+    assert assessment(answer(pulling, patient, fhirServer=fhir.base))["grade"] == 2
+    fhir.faults[place(knowledge, "administrations", patient)] = ("403 No", "text/plain", "")
+    assert "administrations (the FHIR server does not permit it (HTTP 403))" in refusal(
+        pulling, patient, fhirServer=fhir.base
+    )
 
 
 @pytest.mark.parametrize("key", KEYS)

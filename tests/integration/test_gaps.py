@@ -124,9 +124,9 @@ def test_a_cut_whole_beside_complete_parts_is_said_under_its_own_key(needs: dict
     }
 
 
-def test_a_whole_that_is_unavailable_leaves_drugs_without_codes_unknown(needs: dict[str, Need]) -> None:
-    found = of(none(needs["administrations"]), complete(needs["crsMedications"]))
-    assert set(found) == {"drugs", "vasoactives"}
+def test_a_whole_that_is_unavailable_leaves_what_has_no_codes_unknown(needs: dict[str, Need]) -> None:
+    found = of(none(needs["administrations"]), complete(needs["crsMedications"]), complete(needs["therapies"]))
+    assert set(found) == {"therapies", "drugs", "vasoactives"}
 
 
 def test_of_a_cut_whole_and_its_cut_part_the_one_that_reaches_further_counts(needs: dict[str, Need]) -> None:

@@ -70,8 +70,8 @@ def database(new_database: str) -> str:
 
 @pytest.fixture
 def store(database: str) -> Iterator[Store]:
-    """An empty store."""
-    opened = Store.open(database)
+    """An empty store, of which nobody loses patience on a busy machine."""
+    opened = Store.open(database, patience_seconds=60)
     yield opened
     opened.close()
 

@@ -32,6 +32,6 @@ def _answer(record: AnswerRecord) -> Iterator[dict[str, Any]]:
 
 
 def _feedback(record: FeedbackRecord) -> dict[str, Any]:
-    row = feedback_row(record) | {"record": "feedback"}
+    row = feedback_row(record) | {"record": "feedback", "matched": record.matched}
     del row["digest"]
     return row | {"at": record.at.isoformat(), "received_at": record.received_at.isoformat()}

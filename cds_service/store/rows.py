@@ -1,6 +1,6 @@
 """Records as rows of the tables, and back."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import asdict, fields
 from datetime import UTC
 from hashlib import sha256
@@ -15,10 +15,10 @@ Row = dict[str, Any]
 
 
 def answer_row(record: AnswerRecord) -> Row:
-    """The answer without its cards."""
+    """The answer without its cards, and of its assessment only what is kept."""
     row = _members(record)
     del row["cards"]
-    return row | {"outcome": record.outcome.value, "assessment": dict(record.assessment)}
+    return row | {"outcome": record.outcome.value, "assessment": anonymous(record.assessment)}
 
 
 def card_rows(record: AnswerRecord) -> Iterator[Row]:
@@ -29,14 +29,16 @@ def card_rows(record: AnswerRecord) -> Iterator[Row]:
 
 
 def feedback_row(record: FeedbackRecord) -> Row:
-    """The entry, with the digest of what the client sent."""
-    row = _members(record) | {
+    """The entry as it was received, with the digest of what the client sent."""
+    row = _members(record)
+    del row["matched"]
+    row |= {
         "outcome": record.outcome.value,
         "at": record.at.astimezone(UTC),
         "accepted": list(record.accepted),
         "reasons": [asdict(reason) for reason in record.reasons],
     }
-    sent = {name: value for name, value in row.items() if name not in ("service", "received_at", "matched")}
+    sent = {name: value for name, value in row.items() if name not in ("service", "received_at")}
     return row | {"digest": sha256(dumps(sent, default=str, sort_keys=True).encode()).hexdigest()}
 
 
@@ -52,8 +54,8 @@ def _card_record(row: RowMapping) -> CardRecord:
 
 
 def feedback_record(row: RowMapping) -> FeedbackRecord:
-    """The entry of a row."""
-    members = {field.name: row[field.name] for field in fields(FeedbackRecord)}
+    """The entry of a row; it is matched only if the row says so."""
+    members = {field.name: row[field.name] for field in fields(FeedbackRecord) if field.name in row}
     reasons = tuple(Reason(**reason) for reason in row["reasons"])
     taken = {"outcome": Response(row["outcome"]), "accepted": tuple(row["accepted"]), "reasons": reasons}
     return FeedbackRecord(**members | taken)
@@ -62,13 +64,17 @@ def feedback_record(row: RowMapping) -> FeedbackRecord:
 def anonymous(assessment: Mapping[str, Any]) -> Row:
     """What of an assessment is kept: codes, grades, times, and how many things are missing or not used.
 
-    References and words may hold ids and text of the record.
+    References and words may hold ids and text of the record. What is kept already stays as it is.
     """
     if not assessment:
         return {}
     kept = {name: assessment[name] for name in ("status", "grade", "asOf", "episode") if name in assessment}
     kept["findings"] = [_finding(finding) for finding in assessment.get("findings", ())]
-    return kept | {name: len(assessment.get(name, ())) for name in ("missing", "unused")}
+    return kept | {name: _number(assessment.get(name, ())) for name in ("missing", "unused")}
+
+
+def _number(things: int | Sized) -> int:
+    return things if isinstance(things, int) else len(things)
 
 
 def _finding(finding: Mapping[str, Any]) -> Row:

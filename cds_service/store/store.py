@@ -1,72 +1,76 @@
 """The store: answers and feedback are added, read back for one patient or for a stretch of time, and purged."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
 from itertools import groupby
 from json import dumps
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, delete, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Engine, Select, Table, and_, delete, false, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from cds_service.store.database import database, new_engine, reaching, sqlite_file, writing
+from cds_service.store.chain import Head, Verdict, answer_entry, append, append_purge, feedback_entry, verify
+from cds_service.store.database import BUSY_SECONDS, database, new_engine, reaching, sqlite_file, writing
+from cds_service.store.patience import PATIENCE_SECONDS, Patience
 from cds_service.store.records import AnswerRecord, Counts, FeedbackRecord, Reaction, Response
-from cds_service.store.rows import anonymous, answer_record, answer_row, card_rows, feedback_record, feedback_row
+from cds_service.store.rows import answer_record, answer_row, card_rows, feedback_record, feedback_row
 from cds_service.store.tables import answers, cards, feedback, used_tokens
 
 BATCH = 500
 """Rows that are written or read at once."""
+DELIVERY_SECONDS = 30.0
+"""How long a delivery of many records may take; nobody waits for it."""
+LOCK = 7_271_977_402
+"""Names the chain among the advisory locks of PostgreSQL."""
+
+R = TypeVar("R")
 
 
 class Store:
     """Answers and feedback in a database whose tables are there (`schema.migrate`).
 
-    Every method raises StoreUnavailable when the database cannot be reached or refuses. Times are UTC; a stretch of
-    time holds its first instant and not its last.
+    Every method raises StoreUnavailable when the database cannot be reached or refuses; those that a request waits for
+    raise it within a moment (`Patience`). Times are UTC; a stretch of time holds its first instant and not its last.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, patience_seconds: float) -> None:
         self._engine = engine
+        self.reading = Patience(patience_seconds)
+        self.writing = Patience(patience_seconds)
 
     @classmethod
-    def open(cls, url: str) -> "Store":
+    def open(cls, url: str, patience_seconds: float = PATIENCE_SECONDS) -> "Store":
         """The store at a database URL; opened after a fork. Nothing is connected before it is used."""
-        return cls(new_engine(database(url)))
+        return cls(new_engine(database(url)), patience_seconds)
 
     def close(self) -> None:
         """Let go of the connections."""
+        self.reading.close()
+        self.writing.close()
         self._engine.dispose()
 
-    def ready(self) -> None:
-        """Returns when the tables can be read."""
-        with reaching(), self._engine.connect() as connection:
-            connection.execute(select(answers.c.id).limit(1)).first()
+    def ready(self, *, at_once: bool = False) -> None:
+        """Returns when the tables can be read and a write would be taken: not by a file that is locked or read-only."""
+        self.reading.run(self._readable, at_once=at_once)
+        self.writing.run(self._writable, at_once=at_once)
 
     def add_answer(self, record: AnswerRecord) -> None:
-        """Keep an answer with its cards; it is durable on return."""
-        with reaching(), writing(self._engine).begin() as connection:
-            connection.execute(answers.insert(), answer_row(record) | {"assessment": anonymous(record.assessment)})
-            if record.cards:
-                connection.execute(cards.insert(), list(card_rows(record)))
+        """Keep an answer with its cards; it is durable on return. One that is kept already is not kept twice."""
+        self.writing.run(lambda: self._add_answers([record]))
+
+    def deliver(self, records: Sequence[AnswerRecord]) -> None:
+        """Keep answers that had to wait, all or none: the same, tried although the store was away."""
+        self.writing.run(lambda: self._add_answers(records), at_once=True, seconds=DELIVERY_SECONDS)
 
     def add_feedback(self, records: Sequence[FeedbackRecord]) -> int:
-        """Keep feedback, all or none; it is durable on return. How many entries were matched to a card.
+        """Keep feedback, all or none; it is durable on return. How many entries are matched to a card.
 
         An entry that is kept already is not kept twice (T80). One whose card was never shown to its client is kept as
         unmatched, and the client is not told (T78, T79).
         """
-        matched = 0
-        with reaching(), writing(self._engine).begin() as connection:
-            for batch in _batches(records):
-                shown = _shown(connection, {record.card for record in batch})
-                rows = [
-                    feedback_row(replace(record, matched=(record.card, record.client) in shown)) for record in batch
-                ]
-                connection.execute(_insert_new(connection, feedback), rows)
-                matched += sum(row["matched"] for row in rows)
-        return matched
+        return self.writing.run(lambda: self._add_feedback(records), seconds=BUSY_SECONDS)
 
     def use_once(self, issuer: str, jti: str, until: datetime) -> bool:
         """Whether the token `jti` of an issuer is used for the first time; from then on it is used (T19).
@@ -74,10 +78,7 @@ class Store:
         It is remembered `until` an instant at which nobody accepts it any more. Of calls at once one is the first, in
         whatever process.
         """
-        digest = sha256(dumps([issuer, jti]).encode()).hexdigest()
-        with reaching(), writing(self._engine).begin() as connection:
-            insert = _insert_new(connection, used_tokens).returning(used_tokens.c.digest)
-            return connection.execute(insert, {"digest": digest, "until": until}).first() is not None
+        return self.writing.run(lambda: self._use_once(sha256(dumps([issuer, jti]).encode()).hexdigest(), until))
 
     def forget_tokens(self, now: datetime) -> int:
         """Remove used tokens that nobody accepts any more at `now`. How many."""
@@ -86,6 +87,110 @@ class Store:
 
     def reactions(self, patient: str, since: datetime) -> list[Reaction]:
         """The latest feedback to each card shown for a patient (a pseudonym), newest first."""
+        return self.reading.run(lambda: self._reactions(patient, since))
+
+    def latest_answers(self, patient: str, since: datetime) -> list[AnswerRecord]:
+        """The answers for a patient (a pseudonym), newest first."""
+        query = select(answers).where(answers.c.patient == patient, answers.c.at >= since)
+        return list(self._answers(query.order_by(answers.c.at.desc(), answers.c.id)))
+
+    def answers(self, since: datetime, until: datetime) -> Iterator[AnswerRecord]:
+        """The answers of a stretch of time, oldest first, as of one instant."""
+        query = select(answers).where(_within(answers.c.at, since, until))
+        return self._answers(query.order_by(answers.c.at, answers.c.id))
+
+    def feedback(self, since: datetime, until: datetime | None = None) -> Iterator[FeedbackRecord]:
+        """The feedback received in a stretch of time, oldest first."""
+        shown = (
+            select(cards.c.uuid)
+            .join_from(cards, answers)
+            .where(cards.c.uuid == feedback.c.card, cards.c.shown, answers.c.client == feedback.c.client)
+        )
+        query = select(feedback, shown.exists().label("matched"))
+        query = query.where(_within(feedback.c.received_at, since, until))
+        query = query.order_by(feedback.c.received_at, feedback.c.digest)
+        with reaching(), self._engine.connect() as connection:
+            for row in _stream(connection, query).mappings():
+                yield feedback_record(row)
+
+    def count(self, since: datetime, until: datetime) -> Counts:
+        """How many answers and entries of feedback there are in a stretch of time."""
+        with reaching(), self._engine.connect() as connection:
+            return Counts(
+                answers=_count(connection, answers.c.at, since, until),
+                feedback=_count(connection, feedback.c.received_at, since, until),
+            )
+
+    def purge(self, before: datetime) -> Counts:
+        """Remove what is older, for good: SQLite overwrites it. How much was removed."""
+        with self._changing() as connection:
+            old = select(answers.c.id).where(answers.c.at < before)
+            connection.execute(delete(cards).where(cards.c.answer.in_(old)))
+            gone = Counts(
+                answers=connection.execute(delete(answers).where(answers.c.at < before)).rowcount,
+                feedback=connection.execute(delete(feedback).where(feedback.c.received_at < before)).rowcount,
+            )
+            if gone != Counts(answers=0, feedback=0):
+                append_purge(connection, before)
+        if sqlite_file(self._engine.url) is not None:
+            self._empty_log()
+        return gone
+
+    def verify(self, known: Head | None = None) -> Verdict:
+        """Whether any record was changed, removed or added by hand (T87); `known` is a head of before."""
+        with reaching(), self._engine.connect() as connection:
+            if connection.dialect.name == "postgresql":  # SQLite reads as of one instant by itself
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            return verify(connection, known)
+
+    def clock(self) -> datetime | None:
+        """What time it is for the database; None for a file, which has no clock of its own."""
+        if self._engine.dialect.name == "sqlite":
+            return None
+        with reaching(), self._engine.connect() as connection:
+            now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+            return now
+
+    @contextmanager
+    def _changing(self) -> Iterator[Connection]:
+        """A transaction that adds records to the chain or removes them, one at a time whatever the database."""
+        with reaching(), writing(self._engine).begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
+            yield connection
+
+    def _add_answers(self, records: Sequence[AnswerRecord]) -> None:
+        with self._changing() as connection:
+            for batch in _batches(records):
+                known = _known(connection, answers.c.id, {record.id for record in batch})
+                fresh = {record.id: record for record in batch if record.id not in known}
+                rows = [(answer_row(record), list(card_rows(record))) for record in fresh.values()]
+                if rows:
+                    connection.execute(answers.insert(), [answer for answer, _ in rows])
+                if any(shown for _, shown in rows):
+                    connection.execute(cards.insert(), [card for _, shown in rows for card in shown])
+                append(connection, [answer_entry(answer, shown) for answer, shown in rows])
+
+    def _add_feedback(self, records: Sequence[FeedbackRecord]) -> int:
+        matched = 0
+        with self._changing() as connection:
+            for batch in _batches(records):
+                shown = _shown(connection, {record.card for record in batch})
+                matched += sum((record.card, record.client) in shown for record in batch)
+                rows = {row["digest"]: row for row in map(feedback_row, batch)}
+                known = _known(connection, feedback.c.digest, rows)
+                fresh = [row for digest, row in rows.items() if digest not in known]
+                if fresh:
+                    connection.execute(feedback.insert(), fresh)
+                append(connection, [feedback_entry(row) for row in fresh])
+        return matched
+
+    def _use_once(self, digest: str, until: datetime) -> bool:
+        with reaching(), writing(self._engine).begin() as connection:
+            insert = _insert_new(connection, used_tokens).returning(used_tokens.c.digest)
+            return connection.execute(insert, {"digest": digest, "until": until}).first() is not None
+
+    def _reactions(self, patient: str, since: datetime) -> list[Reaction]:
         query = (
             select(cards.c.uuid, cards.c.topic, cards.c.grade, cards.c.advice)
             .add_columns(feedback.c.outcome, feedback.c.at, feedback.c.received_at)
@@ -108,44 +213,13 @@ class Store:
                 latest.setdefault(uuid, reaction)
         return list(latest.values())
 
-    def latest_answers(self, patient: str, since: datetime) -> list[AnswerRecord]:
-        """The answers for a patient (a pseudonym), newest first."""
-        query = select(answers).where(answers.c.patient == patient, answers.c.at >= since)
-        return list(self._answers(query.order_by(answers.c.at.desc(), answers.c.id)))
-
-    def answers(self, since: datetime, until: datetime) -> Iterator[AnswerRecord]:
-        """The answers of a stretch of time, oldest first, as of one instant."""
-        query = select(answers).where(_within(answers.c.at, since, until))
-        return self._answers(query.order_by(answers.c.at, answers.c.id))
-
-    def feedback(self, since: datetime, until: datetime | None = None) -> Iterator[FeedbackRecord]:
-        """The feedback received in a stretch of time, oldest first."""
-        query = select(feedback).where(_within(feedback.c.received_at, since, until))
-        query = query.order_by(feedback.c.received_at, feedback.c.digest)
+    def _readable(self) -> None:
         with reaching(), self._engine.connect() as connection:
-            for row in _stream(connection, query).mappings():
-                yield feedback_record(row)
+            connection.execute(select(answers.c.id).limit(1)).first()
 
-    def count(self, since: datetime, until: datetime) -> Counts:
-        """How many answers and entries of feedback there are in a stretch of time."""
-        with reaching(), self._engine.connect() as connection:
-            return Counts(
-                answers=_count(connection, answers.c.at, since, until),
-                feedback=_count(connection, feedback.c.received_at, since, until),
-            )
-
-    def purge(self, before: datetime) -> Counts:
-        """Remove what is older, for good: SQLite overwrites it. How much was removed."""
+    def _writable(self) -> None:
         with reaching(), writing(self._engine).begin() as connection:
-            old = select(answers.c.id).where(answers.c.at < before)
-            connection.execute(delete(cards).where(cards.c.answer.in_(old)))
-            gone = Counts(
-                answers=connection.execute(delete(answers).where(answers.c.at < before)).rowcount,
-                feedback=connection.execute(delete(feedback).where(feedback.c.received_at < before)).rowcount,
-            )
-        if sqlite_file(self._engine.url) is not None:
-            self._empty_log()
-        return gone
+            connection.execute(delete(used_tokens).where(false()))
 
     def _empty_log(self) -> None:
         """Write SQLite's log into the file and cut it: until then it holds what was removed."""
@@ -172,6 +246,11 @@ def _insert_new(connection: Connection, table: Table) -> sqlite.Insert | postgre
     return insert(table).on_conflict_do_nothing()
 
 
+def _known(connection: Connection, column: Column[str], keys: Collection[str]) -> set[str]:
+    """Which of the keys are there."""
+    return set(connection.execute(select(column).where(column.in_(keys))).scalars())
+
+
 def _shown(connection: Connection, uuids: Collection[str]) -> set[tuple[str, str]]:
     """Which of the cards were shown, each with the client that got it."""
     query = select(cards.c.uuid, answers.c.client).join_from(cards, answers).where(cards.c.uuid.in_(uuids))
@@ -190,5 +269,5 @@ def _count(connection: Connection, column: ColumnElement[datetime], since: datet
     return connection.execute(select(func.count()).where(_within(column, since, until))).scalar_one()
 
 
-def _batches(records: Sequence[FeedbackRecord]) -> Iterable[Sequence[FeedbackRecord]]:
+def _batches(records: Sequence[R]) -> Iterable[Sequence[R]]:
     return (records[start : start + BATCH] for start in range(0, len(records), BATCH))

@@ -97,7 +97,6 @@ feedback = Table(
     Column("comment", Text, nullable=False),
     Column("at", Instant, nullable=False),
     Column("received_at", Instant, nullable=False, index=True),
-    Column("matched", Boolean, nullable=False),
 )
 
 used_tokens = Table(
@@ -105,4 +104,15 @@ used_tokens = Table(
     metadata,
     Column("digest", String, primary_key=True),  # of issuer and jti, which may be of any length
     Column("until", Instant, nullable=False, index=True),
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String, nullable=False),
+    Column("record", String, nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("hash", String, nullable=False),
 )

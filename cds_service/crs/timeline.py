@@ -209,12 +209,26 @@ class Allergy(Fact):
     group: str = ""
 
 
+class Cause(StrEnum):
+    """Why a reading was not used, where more depends on it than a line on the card."""
+
+    UNUSABLE = "unusable"
+    OTHER_PATIENT = "of another patient"
+    UNRECOGNISED = "not recognised"
+    DOUBTFUL_DOSE = "a dose that may have been given"
+
+
 @dataclass(frozen=True, slots=True)
 class Unused:
-    """A reading that was seen and not used, and why."""
+    """A reading that was seen and not used, and why, in words and by its `cause`.
+
+    `about` is the `system|code` of what was not recognised, and the agent of a dose that may have been given.
+    """
 
     reference: str
     reason: str
+    cause: Cause = Cause.UNUSABLE
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,10 @@ from cds_service.crs.regimen import Regimen
 from cds_service.crs.response import Response
 from cds_service.crs.scale import Scale
 from cds_service.crs.sentences import Line
-from cds_service.crs.timeline import Timeline
+from cds_service.crs.timeline import Cause, Timeline
 
 CHECKED_BEFORE_ORDERING = {"allergies": "allergies not read", "orders": "active orders not read"}
 """What should be known before a draft is signed, by the name of the kind, in words."""
-NOT_GIVEN = ("not-done", "entered-in-error")
-"""Statuses of an administration that say that there was none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +134,9 @@ class Patient:
         Allergies or orders that were not read, and what was charted of a drug of this step and could not be used.
         """
         unread = [words for kind, words in CHECKED_BEFORE_ORDERING.items() if kind in self.timeline.gaps]
-        drugs = tuple(f"{self.protocol.orders[name].text}:" for name in self.step.orders)
-        charted = [item.reason for item in self.timeline.unused if item.reason.startswith(drugs)]
-        return (*unread, *(reason for reason in charted if not any(status in reason for status in NOT_GIVEN)))
+        agents = {self.protocol.orders[name].agent for name in self.step.orders}
+        doses = [item for item in self.timeline.unused if item.cause is Cause.DOUBTFUL_DOSE and item.about in agents]
+        return (*unread, *(item.reason for item in doses))
 
     def doses_unread(self, window: timedelta) -> str:
         """Why drugs given within the window are not all known, empty when they are."""

@@ -1,26 +1,41 @@
 """The value sets as readers use them: a concept in, a meaning out. Other spellings of a code system are understood."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
-from cds_service.crs.timeline import Flag
+from cds_service.crs.timeline import Cause, Flag
 from cds_service.crs.valuesets import Code, Meaning, Member, Refusal, ValueSet, normalised
-from cds_service.fhir.elements import Json, Unusable, codings, member, objects, text, texts
+from cds_service.fhir.elements import (
+    MODIFIED,
+    Json,
+    Unusable,
+    codings,
+    is_modified,
+    member,
+    name_of,
+    objects,
+    text,
+    texts,
+)
 
 OBSERVATIONS = ("temperature", "blood-pressure", "oxygen", "weight", "laboratory", "cultures", "scores")
 LOINC = "http://loinc.org"
 NDC = "http://hl7.org/fhir/sid/ndc"
 REMEMBERED_TEXTS = 4096
+NAMELESS = "its code is in no code table, and it has no name"
+_CODE = re.compile(r"[A-Za-z0-9.:/_-]{0,200}\|[A-Za-z0-9.:/_-]{1,64}", re.ASCII)
 _PACKAGE = re.compile(r"0?(\d{4})-?(\d{4})-?\d{2}", re.ASCII)
 """A National Drug Code of a labeller with four digits: labeller, product, package."""
-_HINT = re.compile(
+READING_HINT = re.compile(
     r"(?<![a-z0-9])(temp|temps|tmax|temperature|bp|abp|nibp|sbp|blood pressure|o2|sats?|spo2|oxygen|fio2|lpm|"
     r"weight|wt|vasopressors?|pressors?|norepinephrine|epinephrine|vasopressin|phenylephrine|dopamine)(?![a-z0-9])"
 )
 """Words that a reading of the patient may bear and that alone do not say which reading it is (T69)."""
+DRUG_HINT = re.compile(r"(?<![a-z0-9])(vaso)?(pressors?|active)(?![a-z0-9])")
+"""The same for a drug."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +81,7 @@ class Codebook:
     def observation(self, concept: Any) -> tuple[str, Member, bool] | None:
         """What an Observation or component is about: value set, member, and whether only its words say so.
 
-        A LOINC code that no table knows is definite: then words do not make it a reading (it is said as unused).
+        A LOINC code that no table knows is definite: then words do not make it a reading. Raises Unusable for it.
         """
         pairs = self.pairs(concept)
         known = [self._observation_codes[pair] for pair in pairs if pair in self._observation_codes]
@@ -79,16 +94,23 @@ class Codebook:
         for words in texts(concept):
             worded = self._observation_word(words)
             if worded is not None and unknown is not None:
-                return worded[0], Refusal(f"the code {text(unknown)} is not in the code tables"), True
+                reason = f"the code {text(unknown)} is not in the code tables"
+                raise Unusable(reason, Cause.UNRECOGNISED, f"{LOINC}|{text(unknown)}")
             if worded is not None:
                 return (*worded, True)
         return None
 
-    def may_be_reading(self, concept: Any) -> bool:
-        """True for a name that may be that of a reading the rules look at, where no code says what it is (T69)."""
-        if any(system == LOINC for system, _ in self.pairs(concept)):
-            return False
-        return any(_HINT.search(normalised(words)) for words in texts(concept))
+    def unrecognised(self, concept: Any, hint: re.Pattern[str]) -> Unusable | None:
+        """What no table knows and may matter all the same: a code without a name, or a name with the hint (T69)."""
+        pairs, named = self.pairs(concept), texts(concept)
+        if any(system == LOINC for system, _ in pairs) or not (pairs or named):
+            return None
+        if not named:
+            return Unusable(NAMELESS, Cause.UNRECOGNISED, _token(pairs))
+        if not any(hint.search(normalised(words)) for words in named):
+            return None
+        reason = f"'{name_of(concept)}' is not recognised: it may matter"
+        return Unusable(reason, Cause.UNRECOGNISED, _token(pairs))
 
     @cached_property
     def _observation_codes(self) -> Mapping[tuple[str, str], tuple[str, Member]]:
@@ -116,6 +138,12 @@ class Codebook:
         return self.value_sets[name].codes
 
 
+def _token(pairs: Sequence[tuple[str, str]]) -> str:
+    """The first code as `system|code`; empty without one, or where it could be anything but a code."""
+    token = "|".join(pairs[0]) if pairs else ""
+    return token if _CODE.fullmatch(token) else ""
+
+
 def medication(resource: Json, medications: Mapping[str, Json]) -> Json:
     """The medication of an administration or request as a CodeableConcept.
 
@@ -132,6 +160,8 @@ def medication(resource: Json, medications: Mapping[str, Json]) -> Json:
         found = next((item for item in objects(resource.get("contained")) if item.get("id") == target[1:]), None)
     elif isinstance(target, str):
         found = medications.get(medication_key(target))
+    if isinstance(found, dict) and is_modified(found):
+        raise Unusable(f"its medication: {MODIFIED}")
     code = member(found, "code")
     if isinstance(code, dict):
         return {**code, "text": code.get("text") or display}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, tzinfo
 from typing import Any
 
-from cds_service.crs.timeline import FOREVER, Flag
+from cds_service.crs.timeline import FOREVER, Cause, Flag
 
 Json = dict[str, Any]
 
@@ -17,12 +17,25 @@ _DATE_TIME = re.compile(
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NO_END = "9999"
 """The year by which many records say that something has no end."""
+MAY_BE_MODIFIED = ("component", "referenceRange", "dosage", "dosageInstruction", "timing", "reaction")
+"""Inner elements that are read and may carry a modifier of their own."""
+MODIFIED = "it carries a modifier that this service does not know"
+MALFORMED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+"""What reading a resource of another shape than FHIR's can raise."""
 SHOWN_TEXT = 120
 SEARCHED_TEXT = 1000
 
 
 class Unusable(Exception):
-    """A resource that cannot be used; the message is the reason, in words a clinician understands."""
+    """A resource that cannot be used; the message is the reason, in words a clinician understands.
+
+    `cause` and `about` are those of the `Unused` that it becomes.
+    """
+
+    def __init__(self, reason: str, cause: Cause = Cause.UNUSABLE, about: str = "") -> None:
+        super().__init__(reason)
+        self.cause = cause
+        self.about = about
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +97,13 @@ def member(value: Any, *path: str) -> Any:
             return None
         value = value.get(name)
     return value
+
+
+def is_modified(element: Json) -> bool:
+    """True with a modifier or rules of its own: none is known here, and it must not be read as if it had none (T44)."""
+    if element.get("modifierExtension") or element.get("implicitRules"):
+        return True
+    return any(is_modified(item) for name in MAY_BE_MODIFIED if name in element for item in objects(element[name]))
 
 
 def codings(concept: Any) -> list[tuple[str, str]]:

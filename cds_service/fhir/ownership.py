@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cds_service.crs.timeline import Unused
+from cds_service.crs.timeline import Cause, Unused
 from cds_service.fhir.elements import Json, member
 from cds_service.fhir.readers.chart import reference_to
 from cds_service.fhir.reading import READERS
 
+OTHERS = "it belongs to another patient"
+NOBODYS = "it names no patient"
 _READ = tuple(READERS)
 _VERSION = re.compile(r"/_history/[A-Za-z0-9.-]{1,64}\Z")
 
@@ -43,6 +45,6 @@ def own(resources: Iterable[Json], patient: Patient) -> tuple[list[Json], list[U
             kept.append(resource)
         else:
             known = references and all(isinstance(reference, str) for reference in references)
-            reason = "it belongs to another patient" if known else "it names no patient"
-            unused.append(Unused(reference_to(resource), reason))
+            reference = reference_to(resource)
+            unused.append(Unused(reference, OTHERS, Cause.OTHER_PATIENT) if known else Unused(reference, NOBODYS))
     return kept, unused

@@ -5,10 +5,12 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
-from cds_service.crs.timeline import Fact, Gap, Timeline, Unused
-from cds_service.fhir.elements import Json, Unusable, member, moment, objects
+from cds_service.crs.timeline import Cause, Fact, Gap, Timeline, Unused
+from cds_service.fhir.elements import MALFORMED, MODIFIED, Json, Unusable, is_modified, member, moment
 from cds_service.fhir.readers import cultures, medications, observations, records, vasoactives
+from cds_service.fhir.readers.about import about
 from cds_service.fhir.readers.chart import Chart, Facts, Reader, reference_to
+from cds_service.fhir.readers.medications import doubtful_dose
 from cds_service.fhir.readers.times import observed
 
 READERS: Mapping[str, Reader] = {
@@ -22,8 +24,7 @@ READERS: Mapping[str, Reader] = {
     "ServiceRequest": cultures.read_service_request,
     "DiagnosticReport": cultures.read_report,
 }
-MALFORMED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
-MAY_BE_MODIFIED = ("component", "dosage", "dosageInstruction", "reaction")
+NOT_FHIR = "it is not well-formed FHIR"
 AMENDED = ("amended", "corrected")
 REPLACED = ("final", "preliminary")
 MEASURED = {
@@ -54,12 +55,13 @@ def read_timeline(
         try:
             if id(resource) in replaced:
                 raise Unusable("replaced by an amended reading of the same time")
-            _understood(resource)
+            if is_modified(resource):
+                raise Unusable(about(resource, MODIFIED, chart))
             READERS[str(resource["resourceType"])](resource, chart, facts)
-        except Unusable as reason:
-            facts.unused.append(Unused(reference_to(resource), str(reason)))
+        except Unusable as error:
+            facts.unused.append(_set_aside(resource, error, chart))
         except MALFORMED:
-            facts.unused.append(Unused(reference_to(resource), "it is not well-formed FHIR"))
+            facts.unused.append(_set_aside(resource, Unusable(about(resource, NOT_FHIR, chart)), chart))
     facts.vasoactives = vasoactives.chained(facts.vasoactives, chart.scale)
     return Timeline(
         birth_date=records.birth_date(patient, chart.now) if patient else None,
@@ -71,11 +73,14 @@ def read_timeline(
     )
 
 
-def _understood(resource: Json) -> None:
-    """A resource with a modifier that this service does not know must not be read as if it had none (T44)."""
-    inner = [item for name in MAY_BE_MODIFIED if name in resource for item in objects(resource[name])]
-    if resource.get("implicitRules") or any(item.get("modifierExtension") for item in (resource, *inner)):
-        raise Unusable("it carries a modifier that this service does not know")
+def _set_aside(resource: Json, error: Unusable, chart: Chart) -> Unused:
+    """A dose that cannot be used may have been given: then no order is recommended before somebody looked."""
+    try:
+        agent = doubtful_dose(resource, chart)
+    except MALFORMED:
+        agent = ""
+    cause, subject = (Cause.DOUBTFUL_DOSE, agent) if agent else (error.cause, error.about)
+    return Unused(reference_to(resource), str(error), cause, subject)
 
 
 def _ordered(kind: str, facts: Iterable[Fact]) -> tuple[Any, ...]:

@@ -88,5 +88,13 @@ def answered(
         status=reading.assessment.status.value,
         cards=len(cards),
         needs={key: supply.state.value for key, supply in reading.supplies.items()},
+        unrecognised=reading.unrecognised.total(),
     )
+    if reading.of_others:
+        log.warning(
+            "resources of another patient",
+            service=desk.service_id,
+            hook_instance=desk.call.hookInstance,
+            of_others=reading.of_others,
+        )
     return Answer(desk=desk, reading=reading, lines=tuple(lines), cards=cards, offers=offers or {})

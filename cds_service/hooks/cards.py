@@ -3,6 +3,7 @@
 At most three cards on patient-view: the grade, infection first, then the treatment orders (S-PIT-INF-2).
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -25,6 +26,7 @@ from cds_service.hooks.wording import Clock, within
 
 Card = dict[str, Any]
 SHOWN_UNUSED = 6
+SHOWN_REFERENCE = 60
 TOPICS = "http://example.org/fhir/CodeSystem/crs-topic"
 
 
@@ -133,7 +135,7 @@ def _row(finding: Finding, clock: Clock) -> dict[str, object]:
 
 
 def _reservations(assessment: Assessment) -> dict[str, object]:
-    unused = assessment.unused
+    unused = _set_aside(assessment)
     return {
         "doubts": assessment.doubts,
         "missing": assessment.missing,
@@ -141,6 +143,17 @@ def _reservations(assessment: Assessment) -> dict[str, object]:
         "unused": unused[:SHOWN_UNUSED],
         "more_unused": max(0, len(unused) - SHOWN_UNUSED),
     }
+
+
+def _set_aside(assessment: Assessment) -> list[dict[str, str]]:
+    """Each reason once, with how many resources it is said of: a flood of one kind must not hide another (T41, T63)."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for item in assessment.unused:
+        found[item.reason].append(item.reference[:SHOWN_REFERENCE])
+    return [
+        {"reason": reason, "where": first if not others else f"{len(others) + 1} resources, one of them {first}"}
+        for reason, (first, *others) in found.items()
+    ]
 
 
 def _order_card(desk: Desk, topic: str, summary: str, offered: Treatment, severity: str) -> Card:

@@ -4,6 +4,7 @@ First the gate; the rest is gathered only for a patient with a T-cell engaging t
 is asked for at once.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ import structlog
 from cds_service.crs.assessment import Assessment
 from cds_service.crs.eligibility import may_be_exposed
 from cds_service.crs.grading import assess
-from cds_service.crs.timeline import Gap, Timeline
+from cds_service.crs.timeline import Cause, Gap, Timeline
 from cds_service.errors import MissingData, PatientMismatch
 from cds_service.fhir.addresses import FhirServer, allowed, base_url
 from cds_service.fhir.breaker import Breakers
@@ -70,6 +71,20 @@ class Reading:
     supplies: Mapping[str, Supply]
     chart: Chart
     medications: Medications
+
+    @property
+    def unrecognised(self) -> Counter[tuple[str, str]]:
+        """How often each `(system, code)` stood in the record that no table knows and that may matter (T69).
+
+        It holds no patient data: what is no plain code is counted as `("", "")`.
+        """
+        found = (item.about for item in self.timeline.unused if item.cause is Cause.UNRECOGNISED)
+        return Counter((system, code) for system, _, code in (token.partition("|") for token in found))
+
+    @property
+    def of_others(self) -> int:
+        """How many resources of another patient were among the data: the alarm of DQ-42 and T41."""
+        return sum(item.cause is Cause.OTHER_PATIENT for item in self.timeline.unused)
 
 
 def evaluate(call: HookCall, knowledge: Knowledge, access: Access, now: datetime) -> Reading:

@@ -17,6 +17,8 @@ ALLOWED = frozenset(
         "status",
         "cards",
         "needs",
+        "unrecognised",
+        "of_others",
         "entries",
         "matched",
         "reason",

@@ -16,6 +16,7 @@ from cds_service.crs.timeline import (
     FOREVER,
     BloodPressure,
     BodyWeight,
+    Cause,
     Drug,
     DrugOrder,
     Fact,
@@ -223,8 +224,10 @@ gaps = mostly(
 )
 unreadable = mostly(
     st.just(()),
-    st.sampled_from(("tocilizumab: its time cannot be read", "dexamethasone: the status is unknown")).map(
-        lambda reason: (Unused("MedicationAdministration/unread", reason),)
+    st.sampled_from(("tocilizumab", "dexamethasone")).map(
+        lambda agent: (
+            Unused("MedicationAdministration/unread", f"{agent}: its time cannot be read", Cause.DOUBTFUL_DOSE, agent),
+        )
     ),
     st.just((Unused("MedicationAdministration/not-done", "tocilizumab: the status is not-done"),)),
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.crs.timeline import Flag, Timeline
+from cds_service.crs.timeline import Cause, Flag, Timeline
 from cds_service.fhir.elements import text
 from tests.chart import (
     CRS,
@@ -309,11 +309,24 @@ def test_t69_what_may_be_a_reading_and_is_not_recognised_is_said(words: str) -> 
     assert len(timeline.unused) == 1
 
 
-@pytest.mark.parametrize("words", ["Heart rate", "Sodium", "Template used", "Weightlifting", "Stomach contents", ""])
+@pytest.mark.parametrize("words", ["Heart rate", "Sodium", "Template used", "Weightlifting", "Stomach contents"])
 def test_t69_what_has_nothing_to_do_with_the_rules_is_left_alone(words: str) -> None:
     assert read(observation(concept("urn:local", "4711", words))).unused == ()
     assert read(observation(concept(LOINC, "8867-4", words))).unused == ()
-    assert read(observation({"text": words} if words else {})).unused == ()
+    assert read(observation({"text": words})).unused == ()
+
+
+def test_t69_a_reading_with_a_local_code_and_no_name_is_said_and_counted_by_its_code() -> None:
+    (unused,) = read(observation(concept("urn:local", "4711"), valueQuantity=quantity(80, "mm[Hg]"))).unused
+    assert (unused.cause, unused.about) == (Cause.UNRECOGNISED, "urn:local|4711")
+    assert "no name" in unused.reason
+    assert read(observation({})).unused == ()
+
+
+@pytest.mark.parametrize("code", ["Smith, John", "x" * 65, "4711 Ann", "|"])
+def test_t69_what_is_counted_is_a_code_and_nothing_else(code: str) -> None:
+    (unused,) = read(observation(concept("urn:local", code))).unused
+    assert (unused.cause, unused.about) == (Cause.UNRECOGNISED, "")
 
 
 @pytest.mark.parametrize(
@@ -496,7 +509,9 @@ def test_t44_a_modifier_that_is_not_understood_keeps_the_reading_out(where: str)
     target["modifierExtension"] = [{"url": "urn:negated", "valueBoolean": True}]
     timeline = read(resource)
     assert timeline.pressures == ()
-    assert reasons(timeline) == ["it carries a modifier that this service does not know"]
+    (reason,) = reasons(timeline)
+    assert "systolic" in reason
+    assert reason.endswith(": it carries a modifier that this service does not know")
 
 
 def test_t44_implicit_rules_keep_the_reading_out() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from cds_service.crs.assessment import Criterion
 from cds_service.crs.sentences import Say
-from cds_service.crs.timeline import Flag, Gap, OxygenSaturation, OxygenSupport, Unused
+from cds_service.crs.timeline import Cause, Flag, Gap, OxygenSaturation, OxygenSupport, Unused
 from cds_service.crs.treatment import Draft
 from tests.bedside import (
     Bedside,
@@ -134,18 +134,17 @@ def test_allergies_and_orders_that_were_not_read_are_to_be_checked_and_nothing_i
 
 
 @pytest.mark.parametrize(
-    ("reason", "checked"),
+    ("agent", "cause", "checked"),
     [
-        ("tocilizumab: its time cannot be read", True),
-        ("tocilizumab: status is unknown", True),
-        ("dexamethasone: dated in the future", True),
-        ("tocilizumab: status is not-done", False),
-        ("tocilizumab: status is entered-in-error", False),
-        ("acetaminophen: its time cannot be read", False),
+        ("tocilizumab", Cause.DOUBTFUL_DOSE, True),
+        ("dexamethasone", Cause.DOUBTFUL_DOSE, True),
+        ("acetaminophen", Cause.DOUBTFUL_DOSE, False),
+        ("tocilizumab", Cause.UNUSABLE, False),
     ],
 )
-def test_a_charted_dose_that_could_not_be_used_is_to_be_checked(reason: str, checked: bool) -> None:
-    bedside = Bedside(phases=[(20, 3)], unused=[Unused("MedicationAdministration/1", reason)])
+def test_a_charted_dose_that_could_not_be_used_is_to_be_checked(agent: str, cause: Cause, checked: bool) -> None:
+    reason = f"{agent}: its time cannot be read"
+    bedside = Bedside(phases=[(20, 3)], unused=[Unused("MedicationAdministration/1", reason, cause, agent)])
     assert bedside.drafts["tocilizumab"].recommended is not checked
     assert (Say.CHECK_FIRST in bedside.says) is checked
     if checked:

@@ -6,13 +6,15 @@ from typing import Any
 
 from cds_service.crs.timeline import FOREVER, Drug, DrugOrder, Therapy
 from cds_service.crs.valuesets import Meaning
-from cds_service.fhir.codebook import Found, medication
+from cds_service.fhir.codebook import DRUG_HINT, Found, medication
 from cds_service.fhir.elements import Json, Unusable, first_event, member, moment, name_of, objects, text, texts
 from cds_service.fhir.readers.chart import Chart, Facts, reference_to
 from cds_service.fhir.readers.times import Stretch, stretch
 from cds_service.fhir.readers.vasoactives import vasoactive
 from cds_service.fhir.units import milligrams
 
+NOT_GIVEN = ("not-done", "entered-in-error")
+"""Statuses of an administration that say that there was none."""
 GIVEN = ("in-progress", "completed", "stopped", "on-hold")
 WAITING = ("active", "on-hold", "draft")
 KINDS = ("vasoactives", "therapies", "drugs")
@@ -23,11 +25,14 @@ EVERY_ROUTE = "il6-blocker"
 def read_administration(resource: Json, chart: Chart, facts: Facts) -> None:
     """Add what a MedicationAdministration says (DQ-50 to DQ-60). Not given, or not known to be, is not used."""
     concept = _concept(resource, chart)
-    identified = _identify(concept, chart)
+    identified = identify(concept, chart)
+    status = resource.get("status")
     if identified is None:
+        unrecognised = chart.codebook.unrecognised(concept, DRUG_HINT)
+        if unrecognised is not None and status not in NOT_GIVEN:
+            raise unrecognised
         return
     kind, found = identified
-    status = resource.get("status")
     try:
         if status not in GIVEN:
             raise Unusable(f"status is {text(status) or 'missing'}")
@@ -43,11 +48,22 @@ def read_administration(resource: Json, chart: Chart, facts: Facts) -> None:
         raise Unusable(f"{found.meaning.display}: {error}") from error
 
 
+def doubtful_dose(resource: Json, chart: Chart) -> str:
+    """The agent of an administration that is not used and may have been given all the same; empty for others."""
+    if resource.get("resourceType") != "MedicationAdministration" or resource.get("status") in NOT_GIVEN:
+        return ""
+    try:
+        kind, found = identify(_concept(resource, chart), chart) or ("", None)
+    except Unusable:
+        return ""
+    return found.meaning.id if found is not None and kind == "drugs" else ""
+
+
 def read_request(resource: Json, chart: Chart, facts: Facts) -> None:
     """Add what a MedicationRequest says: a waiting order, or a therapy whose order was completed."""
     concept = _concept(resource, chart)
     try:
-        identified = _identify(concept, chart)
+        identified = identify(concept, chart)
     except Unusable:
         return
     if identified is None or resource.get("doNotPerform") is True:
@@ -89,7 +105,7 @@ def _concept(resource: Json, chart: Chart) -> Json:
     return concept
 
 
-def _identify(concept: Json, chart: Chart) -> tuple[str, Found] | None:
+def identify(concept: Json, chart: Chart) -> tuple[str, Found] | None:
     """Kind and drug. What one kind refuses may be another: a cold remedy is no infusion, and an antipyretic."""
     refused: Unusable | None = None
     for kind in KINDS:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from itertools import groupby
 
-from cds_service.crs.timeline import BodyWeight, Culture, Flag, Score, Temperature
+from cds_service.crs.timeline import BodyWeight, Cause, Culture, Flag, Score, Temperature
 from cds_service.crs.valuesets import Refusal
 from cds_service.fhir import units
-from cds_service.fhir.elements import Json, Unusable, member, name_of, objects, text, texts
+from cds_service.fhir.codebook import READING_HINT
+from cds_service.fhir.elements import Json, Unusable, member, objects, text, texts
 from cds_service.fhir.readers.chart import Chart, Facts, reference_to
 from cds_service.fhir.readers.cultures import known_at, result_step
 from cds_service.fhir.readers.laboratory import read_results
@@ -31,37 +32,44 @@ def read(resource: Json, chart: Chart, facts: Facts) -> None:
 
     Raises Unusable with the reasons for every part of it that was not used.
     """
-    parts, refused = _parts(resource, chart)
+    parts, refused = parts_of(resource, chart)
     if not parts and not refused:
-        if chart.codebook.may_be_reading(resource.get("code")):
-            raise Unusable(f"'{name_of(resource.get('code'))}' is not recognised: it may be a reading that matters")
+        unrecognised = chart.codebook.unrecognised(resource.get("code"), READING_HINT)
+        if unrecognised is not None:
+            raise unrecognised
         return
     if not parts:
-        raise Unusable(_together(refused))
+        raise _together(refused)
     reading = _reading(resource, parts, chart, facts)
     for kind, of_kind in groupby(sorted(parts, key=lambda part: part.kind), key=lambda part: part.kind):
         READ[kind](reading, list(of_kind))
     if refused or reading.reasons:
-        raise Unusable(_together([*refused, *reading.reasons]))
+        raise _together([*refused, *map(Unusable, reading.reasons)])
 
 
-def _together(reasons: list[str]) -> str:
-    """The reasons in one line, each once, the first few of very many."""
-    said = list(dict.fromkeys(reasons))
+def _together(refused: list[Unusable]) -> Unusable:
+    """The reasons in one line, each once, the first few of very many; the cause is that of one not recognised."""
+    said = list(dict.fromkeys(map(str, refused)))
     more = len(said) - MOST_REASONS
-    return "; ".join((*said[:MOST_REASONS], f"and {more} more")) if more > 0 else "; ".join(said)
+    words = "; ".join((*said[:MOST_REASONS], f"and {more} more")) if more > 0 else "; ".join(said)
+    first = next((one for one in refused if one.cause is Cause.UNRECOGNISED), refused[0])
+    return Unusable(words, first.cause, first.about)
 
 
-def _parts(resource: Json, chart: Chart) -> tuple[list[Part], list[str]]:
+def parts_of(resource: Json, chart: Chart) -> tuple[list[Part], list[Unusable]]:
     """The Observation and its components with what they are about, and the reasons of those that are refused."""
     parts, refused = [], []
     for json in (resource, *objects(resource.get("component"))):
-        found = chart.codebook.observation(json.get("code"))
+        try:
+            found = chart.codebook.observation(json.get("code"))
+        except Unusable as error:
+            refused.append(error)
+            continue
         if found is None:
             continue
         kind, meaning, by_word = found
         if isinstance(meaning, Refusal):
-            refused.append(meaning.reason)
+            refused.append(Unusable(meaning.reason))
         else:
             flags = (Flag.NAME_ONLY,) if by_word else ()
             parts.append(Part(kind, meaning, json, flags, own=json is resource))

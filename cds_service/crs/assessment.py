@@ -1,11 +1,12 @@
 """What grading answers: a status, a grade, the findings it rests on, and what is not known."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from cds_service.crs.timeline import Fact, Therapy, Timeline, Unused
+from cds_service.crs.figures import span
+from cds_service.crs.timeline import Fact, FactT, Therapy, Timeline, Unused
 
 HIGHEST = 4
 """The highest grade that is computed; 5 is for people alone (N-25)."""
@@ -61,6 +62,16 @@ def evidence(fact: Fact, words: str, *remarks: str, time: datetime | None = None
     """A fact as it is shown: what it says, and in brackets what to know of it."""
     extras = ", ".join((*remarks, *fact.flags))
     return Evidence(fact.reference, f"{words} ({extras})" if extras else words, time or fact.time)
+
+
+def too_old(fact: Fact, words: str, age: timedelta, limit: timedelta) -> Unused:
+    """A reading that is older than its window: shown with its age, and not used (T57)."""
+    return Unused(fact.reference, f"{words} is {span(age)} old, the limit is {span(limit)}")
+
+
+def contradicting(reading: FactT, readings: Iterable[FactT], met: Callable[[FactT], bool]) -> list[FactT]:
+    """Readings of the same instant that do not meet what the deciding one meets: the worse counts, said so (T61)."""
+    return [other for other in readings if other.time == reading.time and not met(other)]
 
 
 def doubtful(facts: Sequence[Fact], what: str) -> tuple[str, ...]:
@@ -159,7 +170,3 @@ class Assessment:
     def finding(self, criterion: Criterion) -> Finding:
         """The finding of one criterion; an eligible patient has all three."""
         return next(finding for finding in self.findings if finding.criterion is criterion)
-
-    def rests_on_doubt(self, criterion: Criterion) -> bool:
-        """True when the criterion is met only provisionally."""
-        return any(finding.criterion is criterion and finding.doubts for finding in self.findings)

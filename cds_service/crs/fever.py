@@ -10,13 +10,17 @@ from cds_service.crs.assessment import (
     Evidence,
     Finding,
     State,
+    contradicting,
     doubtful,
     evidence,
+    too_old,
     unknown,
 )
 from cds_service.crs.figures import shown, span
 from cds_service.crs.scale import Scale
-from cds_service.crs.timeline import Drug, Temperature, Timeline, between
+from cds_service.crs.timeline import Drug, Temperature, Timeline, Unused, between
+
+TEMPERATURES_CONFLICT = "temperatures charted at one time conflict: the higher was used"
 
 
 def fevers(timeline: Timeline, scale: Scale, start: datetime, end: datetime) -> list[Temperature]:
@@ -64,7 +68,7 @@ def _open(timeline: Timeline, scale: Scale, episode: Episode, now: datetime) -> 
     start = now - scale.fever_establishing
     hot = fevers(timeline, scale, max(start, episode.onset or start), now)
     if hot:
-        return _met(hot, latest_temperature(timeline, scale, now), scale, now)
+        return _met(hot, timeline, scale, now)
     if episode.last_fever is None:
         doubt = "CRS is charted, no fever is in the record at hand"
     else:
@@ -75,11 +79,13 @@ def _open(timeline: Timeline, scale: Scale, episode: Episode, now: datetime) -> 
     return _not_felt(timeline, scale, now, doubt)
 
 
-def _met(hot: Sequence[Temperature], last: Temperature | None, scale: Scale, now: datetime) -> Finding:
+def _met(hot: Sequence[Temperature], timeline: Timeline, scale: Scale, now: datetime) -> Finding:
+    last = latest_temperature(timeline, scale, now)
     current = [reading for reading in hot if reading.time >= now - scale.fever_current]
     highest = max(current or hot, key=lambda reading: (reading.celsius, reading.time))
     deciding = last if last is not None and last.celsius >= scale.fever else highest
     others = [reading for reading in (highest, last) if reading is not None and reading is not deciding]
+    lower = contradicting(deciding, timeline.temperatures, lambda reading: reading.celsius >= scale.fever)
     ago = span(now - hot[-1].time)
     return Finding(
         criterion=Criterion.FEVER,
@@ -87,9 +93,12 @@ def _met(hot: Sequence[Temperature], last: Temperature | None, scale: Scale, now
         headline=f"T {shown(deciding.celsius)} °C",
         rule=f"{shown(scale.fever)} °C or more",
         rules=("S-GRADE-1",),
-        evidence=tuple(_reading(reading) for reading in (deciding, *others)),
+        evidence=tuple(_reading(reading) for reading in (deciding, *lower, *others)),
         doubts=doubtful(current or hot, "the temperature"),
-        notes=() if current else (f"the last fever was {ago} ago: CRS is not resolved before the time it takes",),
+        notes=(
+            *((TEMPERATURES_CONFLICT,) if lower else ()),
+            *(() if current else (f"the last fever was {ago} ago: CRS is not resolved before the time it takes",)),
+        ),
     )
 
 
@@ -105,6 +114,7 @@ def _waived(timeline: Timeline, scale: Scale, episode: Episode, now: datetime) -
         rules=("S-GRADE-WAIVE",),
         evidence=(*(_reading(reading) for reading in (last, *onset) if reading is not None), _given(drug)),
         missing=_missing(timeline, scale, now),
+        unused=_stale(timeline, scale, now),
     )
 
 
@@ -126,6 +136,7 @@ def _not_felt(timeline: Timeline, scale: Scale, now: datetime, doubt: str, *more
         evidence=(*((_reading(last),) if last else ()), *more),
         missing=_missing(timeline, scale, now),
         doubts=(doubt,),
+        unused=_stale(timeline, scale, now),
     )
 
 
@@ -146,6 +157,7 @@ def _gate(timeline: Timeline, scale: Scale, episode: Episode, now: datetime) -> 
         rules=("S-GRADE-GATE",),
         evidence=(_reading(highest),) if highest else (),
         missing=tuple(missing),
+        unused=_stale(timeline, scale, now),
     )
 
 
@@ -154,6 +166,16 @@ def _missing(timeline: Timeline, scale: Scale, now: datetime) -> tuple[str, ...]
     if between(timeline.temperatures, start, now) and timeline.known("temperatures", start):
         return ()
     return (unknown(timeline, "temperatures", f"temperature in the last {span(scale.fever_current)}"),)
+
+
+def _stale(timeline: Timeline, scale: Scale, now: datetime) -> tuple[Unused, ...]:
+    """The last temperature, where it is too old to be current."""
+    limit = scale.fever_current
+    charted = [reading for reading in timeline.temperatures if reading.time <= now]
+    last = max(charted, key=lambda reading: (reading.time, reading.celsius), default=None)
+    if last is None or last.time >= now - limit:
+        return ()
+    return (too_old(last, f"T {shown(last.celsius)} °C", now - last.time, limit),)
 
 
 def _now(last: Temperature | None) -> str:

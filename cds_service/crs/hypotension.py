@@ -4,12 +4,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from cds_service.crs.assessment import Criterion, Evidence, Finding, State, doubtful, evidence, unknown
+from cds_service.crs.assessment import (
+    Criterion,
+    Evidence,
+    Finding,
+    State,
+    contradicting,
+    doubtful,
+    evidence,
+    too_old,
+    unknown,
+)
 from cds_service.crs.figures import shown, span
 from cds_service.crs.scale import Scale
 from cds_service.crs.timeline import BloodPressure, Timeline, Unused, Vasoactive, between
 
 PRESSORS = ("vasopressor", "vasopressin")
+PRESSURES_CONFLICT = "blood pressures charted at one time conflict: the lower was used"
 
 
 def hypotension(timeline: Timeline, scale: Scale, now: datetime) -> Finding:
@@ -75,7 +86,9 @@ def _low(
     missing = _missing_vasoactives(timeline, scale, now)
     worst = min(reversed(low), key=lambda reading: reading.systolic, default=None)
     last = between(timeline.pressures, now - scale.pressure_window, now)[-1:]
+    higher: list[BloodPressure] = []
     if worst is not None:
+        higher = contradicting(worst, timeline.pressures, lambda reading: reading in low)
         headline = f"SBP {shown(worst.systolic)}"
         rule = f"systolic below {shown(_threshold(timeline, scale, now))} mmHg, no vasopressor: grade 2"
     else:
@@ -87,11 +100,11 @@ def _low(
         headline=headline,
         rule=rule,
         rules=("S-GRADE-2a",),
-        evidence=(*map(_pressure, dict.fromkeys((worst, *last) if worst else last)), *map(_drug, pushed)),
+        evidence=(*map(_pressure, dict.fromkeys((worst, *higher, *last) if worst else last)), *map(_drug, pushed)),
         missing=missing,
         floor=bool(missing),
         doubts=doubtful(pushed, "the bolus") if pushed else _doubts(low, timeline, scale, now),
-        notes=_notes(timeline, scale, now),
+        notes=(*((PRESSURES_CONFLICT,) if higher else ()), *_notes(timeline, scale, now)),
         unused=_stopped(timeline, scale, now),
     )
 
@@ -199,10 +212,7 @@ def _stopped(timeline: Timeline, scale: Scale, now: datetime) -> tuple[Unused, .
 def _stale(timeline: Timeline, scale: Scale, now: datetime) -> tuple[Unused, ...]:
     limit = scale.pressure_window
     earlier = [reading for reading in timeline.pressures if reading.time < now - limit]
-    return tuple(
-        Unused(last.reference, f"{_words(last)} is {span(now - last.time)} old, the limit is {span(limit)}")
-        for last in earlier[-1:]
-    )
+    return tuple(too_old(last, _words(last), now - last.time, limit) for last in earlier[-1:])
 
 
 def _drug(drug: Vasoactive) -> Evidence:

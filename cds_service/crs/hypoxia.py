@@ -4,12 +4,23 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from cds_service.crs.assessment import Criterion, Evidence, Finding, State, doubtful, evidence, unknown
+from cds_service.crs.assessment import (
+    Criterion,
+    Evidence,
+    Finding,
+    State,
+    contradicting,
+    doubtful,
+    evidence,
+    too_old,
+    unknown,
+)
 from cds_service.crs.figures import shown, span
 from cds_service.crs.oxygen import Support, support_at
 from cds_service.crs.scale import Device, Scale
 from cds_service.crs.timeline import OxygenSaturation, OxygenSupport, Timeline, Unused, between
 
+SATURATIONS_CONFLICT = "oxygen saturations charted at one time conflict: the lower was used"
 NO_OXYGEN_YET = "SpO2 is low without oxygen: apply oxygen and regrade in minutes"
 
 
@@ -106,6 +117,8 @@ def _low_without_oxygen(
 ) -> Finding:
     """Hypoxia that nobody has treated yet, as far as is charted: provisional (C16)."""
     missing = _missing_support(support, timeline, scale, now)
+    limit = scale.hypoxia_saturation
+    higher = contradicting(lowest, timeline.saturations, lambda reading: reading.percent < limit)
     where, doubt = "on room air" if support.given is False else "no oxygen charted", NO_OXYGEN_YET
     if support.device_text:
         where = f"on {support.device_text}"
@@ -115,13 +128,13 @@ def _low_without_oxygen(
         state=State.MET,
         grade=2,
         headline=f"SpO2 {shown(lowest.percent)} %, {where}",
-        rule=f"SpO2 below {shown(scale.hypoxia_saturation)} % without oxygen: provisional grade 2",
+        rule=f"SpO2 below {shown(limit)} % without oxygen: provisional grade 2",
         rules=("S-GRADE-2b", "C16"),
-        evidence=(*_charted(support, scale, now), _saturation(lowest)),
+        evidence=(*_charted(support, scale, now), *map(_saturation, (lowest, *higher))),
         missing=missing,
         floor=bool(missing),
         doubts=(doubt, *support.doubts),
-        notes=support.notes,
+        notes=(*((SATURATIONS_CONFLICT,) if higher else ()), *support.notes),
     )
 
 
@@ -139,7 +152,10 @@ def _without_oxygen(
         floor=bool(missing),
         doubts=support.doubts,
         notes=support.notes,
-        unused=_stale(timeline, scale, now) if support.given is None else (),
+        unused=(
+            *(_stale(timeline, scale, now) if support.given is None else ()),
+            *_stale_saturation(timeline, scale, now),
+        ),
     )
 
 
@@ -174,8 +190,17 @@ def _stale(timeline: Timeline, scale: Scale, now: datetime) -> tuple[Unused, ...
     last = max(earlier, key=lambda item: item.last_true(now), default=None)
     if last is None:
         return ()
-    age = span(now - last.last_true(now))
-    return (Unused(last.reference, f"{_reading(last, scale)} is {age} old, the limit is {span(limit)}"),)
+    return (too_old(last, _reading(last, scale), now - last.last_true(now), limit),)
+
+
+def _stale_saturation(timeline: Timeline, scale: Scale, now: datetime) -> tuple[Unused, ...]:
+    last = [reading for reading in timeline.saturations if reading.time <= now][-1:]
+    limit = scale.oxygen_window
+    return tuple(
+        too_old(reading, f"SpO2 {shown(reading.percent)} %", now - reading.time, limit)
+        for reading in last
+        if reading.time < now - limit
+    )
 
 
 def _saturations(timeline: Timeline, scale: Scale, now: datetime) -> list[OxygenSaturation]:

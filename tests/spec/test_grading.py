@@ -155,8 +155,8 @@ def test_doubts_and_notes_of_all_criteria_are_gathered() -> None:
         "SpO2 is low without oxygen: apply oxygen and regrade in minutes",
     )
     assert assessment.notes == ("dobutamine is running: not a vasopressor in ASTCT grading",)
-    assert assessment.rests_on_doubt(Criterion.HYPOTENSION)
-    assert not assessment.rests_on_doubt(Criterion.FEVER)
+    assert assessment.finding(Criterion.HYPOTENSION).doubts
+    assert not assessment.finding(Criterion.FEVER).doubts
 
 
 def test_the_instant_of_the_assessment_is_the_one_asked_for() -> None:

@@ -61,10 +61,18 @@ def _on_vasopressors(running: Sequence[Vasoactive], timeline: Timeline, scale: S
         evidence=(*map(_drug, running), *map(_pressure, pressures[-1:])),
         missing=missing,
         floor=bool(missing),
-        doubts=doubtful(running, "the vasopressor"),
+        doubts=_doubted(running) if several else doubtful(running, "the vasopressor"),
         notes=(*_notes(timeline, scale, now), *_on_vasopressin(running, len(counted))),
         unused=_stopped(timeline, scale, now),
     )
+
+
+def _doubted(running: Sequence[Vasoactive]) -> tuple[str, ...]:
+    """Why grade 4 is provisional: it rests on two vasopressors, and fewer are beyond doubt (DQ-39)."""
+    certain = [drug for drug in running if not any(flag.uncertain for flag in drug.flags)]
+    if len({drug.agent for drug in certain if drug.role == "vasopressor"}) >= 2:
+        return ()
+    return doubtful([drug for drug in running if drug not in certain], "the second vasopressor")
 
 
 _ONE = "a vasopressor, with or without vasopressin: grade 3"

@@ -217,6 +217,21 @@ def test_dq_34_of_two_pressures_at_one_instant_the_lower_counts() -> None:
         assert hypotension(timeline).headline == "SBP 84"
 
 
+@pytest.mark.parametrize(
+    ("doubtful", "answer"),
+    [((), "graded 4"), (("epinephrine",), "provisional 4"), (("norepinephrine", "epinephrine"), "provisional 4")],
+)
+def test_dq_39_grade_4_rests_on_two_vasopressors_beyond_doubt(doubtful: tuple[str, ...], answer: str) -> None:
+    agents = ("norepinephrine", "epinephrine", "vasopressin")
+    drips = [infusion(name, "2 h", None, *((Flag.ASSUMED_ZONE,) if name in doubtful else ())) for name in agents]
+    assert outcome(febrile(*drips)) == answer
+
+
+def test_dq_39_a_third_vasopressor_in_doubt_leaves_grade_4_as_it_is() -> None:
+    doubtful = infusion("phenylephrine", "2 h", None, Flag.ASSUMED_ZONE)
+    assert outcome(febrile(infusion("norepinephrine"), infusion("epinephrine"), doubtful)) == "graded 4"
+
+
 @pytest.mark.parametrize("flag", [Flag.UNIT_INFERRED, Flag.ASSUMED_ZONE])
 def test_dq_06_and_dq_39_hypotension_that_rests_on_doubtful_readings_is_provisional(flag: Flag) -> None:
     assert outcome(febrile(pressure(86, "30 min", flag))) == "provisional 2"

@@ -44,6 +44,7 @@ def facts(content: Content) -> dict[str, Any]:
         },
         "departures": [entry.model_dump() for entry in about.departure],
         "unconfirmed": about.unconfirmed,
+        "openapi": "openapi.json",
     }
 
 

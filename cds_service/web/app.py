@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
+from importlib.resources import files
 
 import orjson
 import structlog
@@ -41,6 +42,8 @@ THREADS = 24
 parallel without waiting for another's."""
 RETRY_SECONDS = "5"
 """When a call that could not be answered may come again."""
+OPENAPI = files("cds_service.web").joinpath("openapi.json").read_bytes()
+"""What every route takes and answers, written by hand and kept equal to the routes by the tests."""
 TOO_LARGE = "the body is larger than this service reads"
 
 log = structlog.get_logger()
@@ -99,6 +102,10 @@ def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now)
     def about() -> Response:
         kind = request.accept_mimetypes.best_match((JSON, HTML), JSON)
         return _page(described.page if kind == HTML else described.document, kind)
+
+    @app.get("/openapi.json")
+    def openapi() -> Response:
+        return _answer(OPENAPI)
 
     @app.get("/report")
     def report() -> Response:

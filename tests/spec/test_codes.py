@@ -4,6 +4,7 @@ A check digit finds a code that was copied wrongly. It cannot find a valid code 
 traps that are known from public code are named one by one.
 """
 
+import csv
 import datetime
 import re
 import tomllib
@@ -202,6 +203,21 @@ def test_every_table_has_the_meanings_and_groups_that_the_readers_depend_on() ->
         name: {group: set(ids.split()) for group, ids in groups.items()} for name, groups in EXPECTED_IDS.items()
     }
     assert found == expected
+
+
+def test_every_code_and_word_means_what_the_list_for_the_terminologist_says() -> None:
+    lines = Path(__file__).with_name("known_codes.csv").read_text(encoding="utf-8").splitlines()
+    _, *listed = csv.reader(line for line in lines if not line.startswith("#"))
+    found = Counter(
+        (name, entry.get("id", "refused"), entry.get("group", ""), *code)
+        for name, table in TABLES.items()
+        for entry in (*table["meaning"], *table.get("refusal", ()))
+        for code in (
+            *((code["system"], code["code"]) for code in entry.get("codes", ())),
+            *(("word", word) for word in entry.get("words", ())),
+        )
+    )
+    assert found == Counter(map(tuple, listed))
 
 
 def test_the_code_systems_have_the_uris_of_fhir() -> None:

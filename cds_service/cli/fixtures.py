@@ -3,6 +3,8 @@
 import json
 import re
 import sys
+import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -26,6 +28,9 @@ FHIR = {"Content-Type": "application/fhir+json", "Accept": "application/fhir+jso
 AGAIN = (429, 500, 502, 503, 504)
 _TAG = re.compile(r"[A-Za-z0-9-]{4,64}")
 fhir_option = click.option("--fhir", "fhir_url", required=True, metavar="URL", help="FHIR base URL.")
+wait_option = click.option(
+    "--wait", "wait_seconds", default=0, type=click.IntRange(0, 3600), help="Seconds to wait until the server answers."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -65,11 +70,13 @@ def validate(as_json: bool) -> None:
 @fhir_option
 @click.option("--story", "names", multiple=True, metavar="NAME", help="Only this story; may be given several times.")
 @click.option("--tag", metavar="TAG", help="Tag of every resource, for removing them. Default: a new one.")
+@wait_option
 @json_option
-def load(fhir_url: str, names: tuple[str, ...], tag: str | None, as_json: bool) -> None:
+def load(fhir_url: str, names: tuple[str, ...], tag: str | None, wait_seconds: int, as_json: bool) -> None:
     """Load stories into a FHIR server, moved to the present. A second run with the same tag changes nothing."""
     tag = _checked(tag) if tag is not None else f"crs-{uuid4().hex[:12]}"
     base, session, now = fhir_url.rstrip("/"), _session(), datetime.now(UTC)
+    _await(base, wait_seconds)
     loaded = {}
     for story in progress(_stories(names), "loading"):
         body = transaction(shifted(story.bundle, now), tag)
@@ -86,10 +93,12 @@ def load(fhir_url: str, names: tuple[str, ...], tag: str | None, as_json: bool) 
 @fixtures.command()
 @fhir_option
 @click.option("--tag", required=True, metavar="TAG", help="The tag they were loaded with.")
+@wait_option
 @json_option
-def remove(fhir_url: str, tag: str, as_json: bool) -> None:
+def remove(fhir_url: str, tag: str, wait_seconds: int, as_json: bool) -> None:
     """Remove what was loaded with a tag, and nothing else."""
     base, session, tag = fhir_url.rstrip("/"), _session(), _checked(tag)
+    _await(base, wait_seconds)
     removed: dict[str, int] = {}
     for kind, query in progress(list(searches(tag)), "removing"):
         for name in _found(session, base, kind, query):
@@ -147,6 +156,16 @@ def _session() -> requests.Session:
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=again))
     return session
+
+
+def _await(base: str, seconds: int) -> None:
+    """Wait until the server describes itself, or the seconds are over: what is wrong is said by the next request."""
+    session, end = new_session(), time.monotonic() + seconds
+    while time.monotonic() < end:
+        with suppress(requests.RequestException):
+            if session.get(f"{base}/metadata", headers=FHIR, timeout=SECONDS).status_code == 200:
+                return
+        time.sleep(1)
 
 
 def _sent(session: requests.Session, method: str, url: str, **content: Any) -> requests.Response:

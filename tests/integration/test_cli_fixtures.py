@@ -72,6 +72,25 @@ def test_without_a_tag_a_new_one_is_made_and_told(server: Fhir) -> None:
     assert f"{STORY}: crs-cds fire --fhir {server.base} --patient" in shown.stdout
 
 
+def test_a_server_that_still_starts_is_waited_for(server: Fhir) -> None:
+    server.faults = {"/fhir/metadata": ("503 Service Unavailable", "text/plain", "starting")}
+
+    def started(path: str) -> None:
+        if sum(asked.path == "/fhir/metadata" for asked in server.asked) == 2:
+            server.faults.clear()
+
+    server.hold = started
+    removed = run("fixtures", "remove", "--fhir", server.base, "--tag", TAG, "--wait", 60)
+    assert removed.returncode == 0, removed.stderr
+    assert [asked.path for asked in server.asked[:3]] == ["/fhir/metadata"] * 2 + ["/fhir/Observation"]
+
+
+def test_a_server_that_does_not_start_is_waited_for_no_longer_than_was_said() -> None:
+    refused = run("fixtures", "load", "--fhir", "http://127.0.0.1:9/fhir", "--story", STORY, "--wait", 1)
+    assert refused.returncode == 2
+    assert "cannot be reached" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -4,22 +4,30 @@
 """
 
 import re
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from cds_service.cli.serve import knowledge_of
 from cds_service.fhir.needs import Need
 from cds_service.fhir.survey import scopes_of, types, unknown_without
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.services import SERVICES
+from cds_service.web.about import facts
 from cds_service.web.settings import Settings
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 
 
 def parts() -> dict[str, dict[str, str]]:
     """For each document its parts by name."""
     known = knowledge_of(Settings())
+    about = facts(known.content)
     return {
         "connect.md": {
             "services": _services(),
@@ -27,7 +35,8 @@ def parts() -> dict[str, dict[str, str]]:
             "queries": _queries(known.needs),
             "scopes": _scopes(known.needs),
             "reasons": _reasons(known),
-        }
+        },
+        "safety.md": {"intended": _intended(about), "attributes": _attributes(about), "parts": _parts()},
     }
 
 
@@ -77,6 +86,46 @@ def _reasons(known: Knowledge) -> str:
     found = known.content.override_reasons
     rows = ([f"`{reason['code']}`", reason["display"], f"`{reason['system']}`"] for reason in found)
     return table(("code", "shown", "system"), *rows)
+
+
+def _intended(about: dict[str, Any]) -> str:
+    limits = "".join(f"- {line}\n" for line in about["boundary"])
+    return f"{about['intendedUse']}\n\n{limits}"
+
+
+def _attributes(about: dict[str, Any]) -> str:
+    """The thirteen source attributes, in the order of the rule."""
+    given = about["sourceAttributes"]
+    cited = "<br>".join(f"{entry['citedFor']}: {entry['text']}" for entry in given["bibliographicCitation"])
+    rows = [
+        ("bibliographic citation", cited),
+        ("developer", given["developer"]),
+        ("source of funding", given["fundingSource"]),
+        ("dates", f"released {given['released']}, revised {given['revised']}"),
+        *((f"uses {use['data'].replace('_', ' ')}", use["how"]) for use in given["dataUse"]),
+    ]
+    return table(("attribute", "what"), *rows)
+
+
+def _parts() -> str:
+    """What is installed with the service: those it names, and what they are for; then those that they bring."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    purposes = project["tool"]["crs-cds"]["parts"]
+    versions = locked(ROOT / "requirements.lock")
+    rows = []
+    for text in project["project"]["dependencies"]:
+        name = canonicalize_name(Requirement(text).name)
+        if name not in purposes:
+            raise ValueError(f"say what {name} is for in [tool.crs-cds.parts] of pyproject.toml")
+        rows.append([name, versions.pop(name), purposes[name]])
+    brought = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return table(("part", "version", "what for"), *rows) + f"\nThese bring: {brought}.\n"
+
+
+def locked(lock: Path) -> dict[str, str]:
+    """The versions of a lock by name."""
+    found = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
+    return {canonicalize_name(name): version for name, version in found}
 
 
 if __name__ == "__main__":

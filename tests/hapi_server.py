@@ -1,6 +1,7 @@
 """A HAPI FHIR server of the tests' own: built once from tests/hapi, on a free loopback port, ended by its process.
 
-Where Java or Maven is not installed, tests that need it are skipped and say so; with CRS_TESTS_HAPI=required they fail.
+Where Java or Maven is not installed but a Docker engine runs, it is the image of docker-compose.yml. Where there is
+neither, tests that need it are skipped and say so; with CRS_TESTS_HAPI=required they fail.
 """
 
 import os
@@ -16,11 +17,12 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 import requests
+import yaml
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from cds_service.fhir.stories import shifted
-from tests.server import HOST, NOW, Quiet, free_port, stories
+from tests.server import HOST, NOW, ROOT, Quiet, free_port, stories
 
 SOURCE = Path(__file__).parent / "hapi"
 BUILT = SOURCE / "target" / "built"
@@ -32,22 +34,9 @@ Say = Callable[[str], None]
 @contextmanager
 def running_hapi(log: Path, say: Say) -> Iterator[str]:
     """HAPI with nothing in it: its FHIR base. `say` is told what is waited for."""
-    _check_installed()
-    if not _is_built():
-        _build(say)
     port = free_port()
     base = f"http://{HOST}:{port}/fhir"
-    classes = f"{SOURCE}/target/classes:{SOURCE}/target/lib/*"
-    command = [
-        "java",
-        "-Xmx1500m",
-        "-XX:TieredStopAtLevel=1",
-        "-Duser.timezone=UTC",
-        "-cp",
-        classes,
-        "crs.HapiServer",
-        str(port),
-    ]
+    command = _command(port, say)
     say(f"HAPI FHIR starts, which takes about half a minute; its log is {log}")
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
@@ -127,13 +116,33 @@ def gateway(server: str, **options: Any) -> Iterator[tuple[str, Gateway]]:
         http.server_close()
 
 
-def _check_installed() -> None:
+def _command(port: int, say: Say) -> list[str]:
+    """What runs HAPI on a port: Java, or else Docker. Skips or fails where there is neither."""
     lacking = [program for program in ("java", "javac", "mvn") if shutil.which(program) is None]
     if not lacking:
-        return
+        if not _is_built():
+            _build(say)
+        options = ["-Xmx1500m", "-XX:TieredStopAtLevel=1", "-Duser.timezone=UTC"]
+        return ["java", *options, "-cp", f"{SOURCE}/target/classes:{SOURCE}/target/lib/*", "crs.HapiServer", str(port)]
+    if _engine_runs():
+        return in_docker(port)
     if os.environ.get("CRS_TESTS_HAPI") == "required":
         pytest.fail(f"{' and '.join(lacking)} not found, and CRS_TESTS_HAPI is `required`: {INSTALL}")
-    pytest.skip(f"HAPI FHIR needs {' and '.join(lacking)}: {INSTALL}")
+    pytest.skip(f"HAPI FHIR needs {' and '.join(lacking)}, or a Docker engine: {INSTALL}")
+
+
+def _engine_runs() -> bool:
+    if shutil.which("docker") is None:
+        return False
+    return subprocess.run(["docker", "info"], capture_output=True, timeout=SECONDS, check=False).returncode == 0
+
+
+def in_docker(port: int) -> list[str]:
+    """The HAPI of docker-compose.yml on its own embedded database; it ends with this process."""
+    hapi = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]["hapi"]
+    settings = {name: value for name, value in hapi["environment"].items() if name.startswith("hapi.")}
+    given = [part for name, value in settings.items() for part in ("--env", f"{name}={value}")]
+    return ["docker", "run", "--rm", "--init", "--publish", f"{HOST}:{port}:8080", *given, hapi["image"]]
 
 
 def _is_built() -> bool:

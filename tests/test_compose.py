@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.hapi_server import in_docker
 from tests.server import ROOT, SECONDS
 
 FILE = ROOT / "docker-compose.yml"
@@ -73,3 +74,11 @@ def test_the_files_that_are_mounted_exist(services: Any) -> None:
     assert mounted
     for place in mounted:
         assert (ROOT / place).is_file(), place
+
+
+def test_the_tests_in_docker_take_the_hapi_of_compose_on_this_machine_only(services: Any) -> None:
+    command = in_docker(8123)
+    assert command[-1] == services["hapi"]["image"]
+    assert "127.0.0.1:8123:8080" in command
+    assert "hapi.fhir.client_id_strategy=ANY" in command
+    assert not [part for part in command if "spring" in part or "password" in part]

@@ -34,7 +34,15 @@ class Regimen:
     @property
     def words(self) -> str:
         """Name and dose: `dexamethasone 10 mg`."""
-        return f"{self.name} {shown(self.dose_mg)} mg" if self.dose_mg is not None else self.name
+        return self._with_dose(self.name)
+
+    @property
+    def agent_words(self) -> str:
+        """The same with the name of the agent, for what others read on: no text of the record stands in it (T72)."""
+        return self._with_dose(self.agent)
+
+    def _with_dose(self, name: str) -> str:
+        return f"{name} {shown(self.dose_mg)} mg" if self.dose_mg is not None else name
 
     def is_weaker_than(self, order: Order) -> bool:
         """True when it is the same drug at a lower dose than the order begins with; an uncharted dose never is."""

@@ -78,7 +78,7 @@ def draft(
         "dosageInstruction": _dosages(order, mg),
     }
     if replaces is not None:
-        medication["note"] = [{"text": f"Replaces {replaces.words}: stop that order when this one begins."}]
+        medication["note"] = [{"text": f"Replaces {replaces.agent_words}: stop that order when this one begins."}]
         if len(replaces.references) == 1:
             medication["priorPrescription"] = {"reference": replaces.references[0]}
     return _checked(MedicationRequest, "MedicationRequest", medication)

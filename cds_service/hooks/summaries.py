@@ -91,5 +91,5 @@ def offer(draft: Draft) -> str:
     mg = draft.dose.mg if draft.dose is not None else None
     words = dose_words(draft.order, mg)
     condition = f" ({draft.condition})" if draft.condition else ""
-    instead = f", instead of {draft.replaces.words}" if draft.replaces is not None else ""
+    instead = f", instead of {draft.replaces.agent_words}" if draft.replaces is not None else ""
     return f"{draft.order.text} {words}{instead}{condition}" if mg is not None else f"{words}{condition}"

@@ -15,7 +15,9 @@ MAXIMUM_SUMMARY = 139
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#!&$])")
 _DOMAIN = re.compile(r"(?i)(?<=[a-z0-9])\.(?=[a-z]{2})")
 _LINK = re.compile(r"(?i)(?<=:)(?=//)|(?<=www)(?=\.)|(?<=\S)(?=@)|(?<=@)(?=\S)")
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+")
+_BLANKS = re.compile(r" {2,}")
+_WIDE = {ord(sign): ord(sign) + 0xFEE0 for sign in "\\`*_[]<>|~#!&$"}
+"""Signs of markup and what looks like them: their full-width forms."""
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
@@ -35,15 +37,22 @@ def escaped(value: str) -> str:
 
 def one_line(value: str) -> str:
     """A string without line ends, control and direction characters: nothing of it reaches beyond its place."""
-    return _UNSEEN.sub(" ", value)
+    if not value.isprintable():
+        value = "".join(letter if letter.isprintable() else " " for letter in value)
+    return _BLANKS.sub(" ", value)
+
+
+def plain(value: str) -> str:
+    """A string for where no markup is read, and some readers look for it all the same: there is none in it (T72)."""
+    return _DOMAIN.sub("\uff0e", _LINK.sub(" ", one_line(value).translate(_WIDE)))
 
 
 def within(summary: str) -> str:
     """A summary of at most 139 characters, cut between words where it must be: half a number is another (C-2, T75)."""
-    plain = " ".join(one_line(summary).split())
-    if len(plain) <= MAXIMUM_SUMMARY:
-        return plain
-    cut = plain[:MAXIMUM_SUMMARY]
+    shown = plain(summary).strip()
+    if len(shown) <= MAXIMUM_SUMMARY:
+        return shown
+    cut = shown[:MAXIMUM_SUMMARY]
     return (cut.rpartition(" ")[0] or cut[:-1]) + "…"
 
 

@@ -76,7 +76,7 @@ def seen(markdown: str) -> str:
 
 
 @pytest.mark.parametrize("value", HOSTILE)
-def test_a_hostile_string_is_text_in_a_sentence_and_in_a_table(value: str) -> None:
+def test_t72_a_hostile_string_is_text_in_a_sentence_and_in_a_table(value: str) -> None:
     plain = escaped(value)
     for markdown in (f"Given: {plain} at 08:00.", f"- Given: {plain}", f"| a | b |\n|---|---|\n| x | {plain} |"):
         kinds = {token.type for token in tokens(markdown)}
@@ -96,7 +96,7 @@ def test_a_hostile_string_is_text_in_a_sentence_and_in_a_table(value: str) -> No
         ("a\u2028b\x00c", "a b c"),
     ],
 )
-def test_line_ends_control_and_direction_signs_become_a_space(value: str, shown: str) -> None:
+def test_t72_line_ends_control_and_direction_signs_become_a_space(value: str, shown: str) -> None:
     assert escaped(value) == shown
 
 
@@ -106,7 +106,7 @@ def test_ordinary_words_and_numbers_stay_as_they_are(value: str) -> None:
 
 
 @for_all(st.text(max_size=60))
-def test_nothing_that_is_escaped_makes_markup(value: str) -> None:
+def test_t72_nothing_that_is_escaped_makes_markup(value: str) -> None:
     kinds = {token.type for token in tokens(f"| a |\n|---|\n| x {escaped(value)} y |\n\nsaid: {escaped(value)}.")}
     allowed = {"table", "thead", "tbody", "tr", "th", "td", "paragraph"}
     assert kinds <= {f"{name}_{end}" for name in allowed for end in ("open", "close")} | {"inline", "text"}
@@ -132,7 +132,7 @@ def test_blank_lines_that_conditions_leave_behind_are_closed() -> None:
 # --- summaries and times --------------------------------------------------------------------------------------------
 
 
-def test_a_summary_that_fits_stays_and_a_long_one_is_cut_between_words() -> None:
+def test_t75_a_summary_that_fits_stays_and_a_long_one_is_cut_between_words() -> None:
     assert within("  CRS  grade 2:\nSBP 85 ") == "CRS grade 2: SBP 85"
     assert within("x" * 139) == "x" * 139
     cut = within("tocilizumab 656 mg " * 20)
@@ -142,7 +142,7 @@ def test_a_summary_that_fits_stays_and_a_long_one_is_cut_between_words() -> None
 
 
 @for_all(st.text(max_size=400))
-def test_no_summary_is_longer_than_139_characters(value: str) -> None:
+def test_t75_no_summary_is_longer_than_139_characters(value: str) -> None:
     assert len(within(value)) <= 139
 
 

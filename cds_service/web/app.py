@@ -10,6 +10,7 @@ from importlib.resources import files
 import orjson
 import structlog
 from flask import Flask, Response, request
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from cds_service.errors import (
@@ -136,7 +137,10 @@ def _body(maximum: int) -> bytes:
         raise UnsupportedMediaType("send the body with Content-Type: application/json")
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType("compressed bodies are not read: send the body without Content-Encoding")
-    body = request.get_data(cache=False)
+    try:
+        body = request.get_data(cache=False)
+    except (OSError, ParseException) as error:
+        raise InvalidRequest("the body ends early, or its chunks are malformed") from error
     if not body:
         raise InvalidRequest("the body is empty: send a JSON object")
     if len(body) > maximum:

@@ -102,11 +102,13 @@ class Settings(BaseSettings):
 
     @field_validator("public_url")
     @classmethod
-    def _address(cls, value: str | None) -> str | None:
+    def _address(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Links lead here, so it is held to what FHIR servers are: https unless it is this machine (T77)."""
         try:
-            return value and base_url(value) and value.rstrip("/")
+            known = value and fhir_server(base_url(value), plain_http=info.data.get("plain_http", False))
         except InvalidSettings as error:
             raise ValueError(f"{value!r} is no address: write https://host, with a port or path if need be") from error
+        return value.rstrip("/") if value and known else None
 
     @field_validator("cors_origins")
     @classmethod

@@ -4,7 +4,8 @@ import csv
 from collections.abc import Iterable
 from io import StringIO
 
-_CALCULATES = ("=", "+", "-", "@", "\t", "\r", "\n")
+_CALCULATES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""Some take the wide forms for the same signs."""
 
 
 def csv_lines(rows: Iterable[Iterable[object]]) -> Iterable[str]:

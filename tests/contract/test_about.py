@@ -155,7 +155,7 @@ def test_the_page_loads_nothing_runs_nothing_and_is_built_for_reading(client: Fl
     assert "@import" not in page.words
 
 
-def test_the_policy_lets_the_one_style_sheet_in_and_nothing_else(client: FlaskClient) -> None:
+def test_t73_the_policy_lets_the_one_style_sheet_in_and_nothing_else(client: FlaskClient) -> None:
     found = client.get("/about", headers={"Accept": BROWSER})
     [style] = re.findall(r"<style>(.*?)</style>", found.text, re.DOTALL)
     allowed = dict(part.split(" ", 1) for part in found.headers["Content-Security-Policy"].split("; "))
@@ -164,7 +164,7 @@ def test_the_policy_lets_the_one_style_sheet_in_and_nothing_else(client: FlaskCl
     assert {"default-src", "base-uri", "form-action", "frame-ancestors"} == set(allowed)
 
 
-def test_a_site_s_own_words_stay_text_on_the_page() -> None:
+def test_t73_a_site_s_own_words_stay_text_on_the_page() -> None:
     about = content().about.model_copy(update={"developer": "<script>alert(1)</script> & sons"})
     page = Page(About.of(replace(content(), about=about)).page.decode())
     assert "script" not in page.tags
@@ -277,7 +277,7 @@ def test_the_assessments_that_are_read_are_the_ones_that_are_named(told: Json, k
         ("https://cds.example/crs/", "https://cds.example/crs/about"),
     ],
 )
-def test_cards_link_to_the_page_where_a_public_url_is_set(
+def test_t77_cards_link_to_the_page_where_a_public_url_is_set(
     filled: Json, public_url: str | None, link: str | None
 ) -> None:
     settings = Settings(auth="off", public_url=public_url)

@@ -12,7 +12,8 @@ from werkzeug.test import TestResponse
 from cds_service.conformance.judge import check, check_operation_outcome
 from cds_service.errors import InvalidRequest
 from cds_service.hooks.call import FhirAuthorization, HookCall, read_call
-from tests.answers import SERVICE
+from tests.answers import FAILED, PATIENT, SERVICE, answer, missing
+from tests.server import Fhir
 
 CANARY = "canary-8d2f"
 MEMBERS = ["hook", "hookInstance", "context", "context.userId", "context.patientId"]
@@ -57,7 +58,7 @@ def test_r1_a_call_is_answered_with_cards_and_an_assessment(client: FlaskClient)
 
 
 @pytest.mark.parametrize("path", MEMBERS)
-def test_h6_a_missing_member_is_400_with_its_path(client: FlaskClient, path: str) -> None:
+def test_h6_t35_a_missing_member_is_400_with_its_path(client: FlaskClient, path: str) -> None:
     issue = refused(client.post(SERVICE, json=without(path)), 400)
     assert issue["expression"] == [path]
     assert path in issue["details"]["text"]
@@ -70,7 +71,7 @@ MISTYPED: list[Any] = [None, 7, True, [CANARY], {CANARY: CANARY}, "", f"{CANARY}
     ("path", "wrong"),
     [(path, wrong) for path in MEMBERS for wrong in MISTYPED if (path, type(wrong)) != ("context", dict)],
 )
-def test_h6_a_mistyped_member_is_400_with_its_path_and_without_its_value(
+def test_h6_t35_a_mistyped_member_is_400_with_its_path_and_without_its_value(
     client: FlaskClient, path: str, wrong: Any
 ) -> None:
     body = without(path)
@@ -98,12 +99,12 @@ def test_h6_a_mistyped_member_is_400_with_its_path_and_without_its_value(
         ("fhirAuthorization", {"access_token": "t", "patient": CANARY}, "fhirAuthorization.patient"),
     ],
 )
-def test_h6_optional_members_are_checked_too(client: FlaskClient, member: str, wrong: Any, path: str) -> None:
+def test_h6_t35_optional_members_are_checked_too(client: FlaskClient, member: str, wrong: Any, path: str) -> None:
     body = call(fhirServer="http://127.0.0.1:9/fhir") | {member: wrong}
     assert refused(client.post(SERVICE, json=body), 400)["expression"] == [path]
 
 
-def test_r4_authorization_without_a_server_is_400(client: FlaskClient) -> None:
+def test_r4_t36_authorization_without_a_server_is_400(client: FlaskClient) -> None:
     issue = refused(client.post(SERVICE, json=call(fhirAuthorization={"access_token": CANARY})), 400)
     assert issue["expression"] == ["fhirServer"]
 
@@ -190,7 +191,7 @@ def test_r8_epics_keys_and_extensions_anywhere_are_tolerated(client: FlaskClient
 
 
 @pytest.mark.parametrize("hook", ["order-sign", "patient-view ", "Patient-View"])
-def test_h6_another_hook_than_the_services_is_400_and_not_404(client: FlaskClient, hook: str) -> None:
+def test_h6_t38_another_hook_than_the_services_is_400_and_not_404(client: FlaskClient, hook: str) -> None:
     issue = refused(client.post(SERVICE, json=call(hook=hook)), 400)
     assert issue["expression"] == ["hook"]
 
@@ -240,3 +241,19 @@ def test_t11_no_representation_of_a_call_holds_the_token_or_the_prefetch() -> No
     for shown in (repr(read), str(read), repr(read.fhirAuthorization), str(read.fhirAuthorization)):
         assert CANARY not in shown
     assert CANARY not in repr(FhirAuthorization(access_token=SecretStr(CANARY)))
+
+
+def test_t36_a_token_for_another_patient_is_400_and_nothing_is_asked(pulling: FlaskClient, fhir: Fhir) -> None:
+    authorization = {"access_token": CANARY, "patient": "p2"}
+    body = call(fhirServer=fhir.base, fhirAuthorization=authorization, prefetch={})
+    assert refused(pulling.post(SERVICE, json=body), 400)["expression"] == ["fhirAuthorization.patient"]
+    assert fhir.asked == []
+
+
+def test_t36_what_the_token_may_not_read_is_said_to_be_not_permitted_and_not_to_be_absent(
+    pulling: FlaskClient, fhir: Fhir
+) -> None:
+    fhir.faults["/fhir/AllergyIntolerance"] = ("403 Forbidden", "application/fhir+json", json.dumps(FAILED))
+    authorization = {"access_token": CANARY, "scope": "patient/Observation.rs", "patient": PATIENT}
+    body = answer(pulling, fhirServer=fhir.base, fhirAuthorization=authorization)
+    assert "allergies: the FHIR server does not permit it (HTTP 403)" in missing(body)

@@ -63,7 +63,7 @@ def test_p2_a_complete_prefetch_costs_the_fhir_server_nothing(pulling: FlaskClie
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_p6_an_absent_key_is_read_from_the_fhir_server_and_changes_nothing(
+def test_p6_t37_an_absent_key_is_read_from_the_fhir_server_and_changes_nothing(
     pulling: FlaskClient, fhir: Fhir, filled: Json, key: str
 ) -> None:
     whole = answer(pulling, prefetch=filled, fhirServer=fhir.base)
@@ -73,7 +73,7 @@ def test_p6_an_absent_key_is_read_from_the_fhir_server_and_changes_nothing(
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_p4_an_absent_key_without_a_fhir_server_is_412_or_said(client: FlaskClient, filled: Json, key: str) -> None:
+def test_p4_t37_an_absent_key_without_a_fhir_server_is_412_or_said(client: FlaskClient, filled: Json, key: str) -> None:
     del filled[key]
     body = answer(client, prefetch=filled)
     assert not_lower(body)
@@ -82,7 +82,7 @@ def test_p4_an_absent_key_without_a_fhir_server_is_412_or_said(client: FlaskClie
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_p7_null_is_known_to_be_empty_and_is_not_asked_again(
+def test_p7_t37_null_is_known_to_be_empty_and_is_not_asked_again(
     pulling: FlaskClient, fhir: Fhir, filled: Json, key: str
 ) -> None:
     filled[key] = None
@@ -92,11 +92,11 @@ def test_p7_null_is_known_to_be_empty_and_is_not_asked_again(
     assert answer(pulling, prefetch=filled | {key: empty}, fhirServer=fhir.base) == body
     assert "prefetch" not in missing(body)
     if key in ("temperature", "oxygen", "patient"):
-        assert missing(body), "null vitals are missing, not normal (T37)"
+        assert missing(body), "null vitals are missing, not normal"
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_p8_an_operation_outcome_says_unavailable_and_saves_the_query(
+def test_p8_t37_an_operation_outcome_says_unavailable_and_saves_the_query(
     pulling: FlaskClient, fhir: Fhir, filled: Json, key: str
 ) -> None:
     filled[key] = FAILED

@@ -73,7 +73,7 @@ def test_json_names_the_time_and_every_figure(told: Json) -> None:
     assert told["days"] == [{"day": "2026-11-22", "patients": 2, "shown": 3, "perPatientDay": 1.5}]
 
 
-def test_csv_has_one_number_a_row_and_no_formula(busy: FlaskClient, told: Json) -> None:
+def test_t74_csv_has_one_number_a_row_and_no_formula(busy: FlaskClient, told: Json) -> None:
     rows = list(csv.reader(StringIO(busy.get("/report?format=csv").text)))
     assert rows[0] == ["table", "of", "figure", "value"]
     assert ["topics", "treatment", "accepted", "1"] in rows
@@ -89,7 +89,7 @@ def test_page_and_json_say_the_same(page: str, told: Json) -> None:
             assert all(str(cell) in words for cell in row.values()), row
 
 
-def test_the_page_loads_nothing_runs_nothing_and_is_built_for_reading(page: str) -> None:
+def test_t73_the_page_loads_nothing_runs_nothing_and_is_built_for_reading(page: str) -> None:
     read = Page(page)
     assert read.elements[0] == ("html", {"lang": "en"})
     assert read.tags.count("h1") == read.tags.count("main") == 1
@@ -120,13 +120,13 @@ def test_each_plot_has_a_name_ids_of_its_own_and_the_colours_of_the_page(page: s
     assert "#010203" not in page
 
 
-def test_the_policy_lets_the_style_sheet_in_and_nothing_else(busy: FlaskClient) -> None:
+def test_t73_the_policy_lets_the_style_sheet_in_and_nothing_else(busy: FlaskClient) -> None:
     found, about = (busy.get(path, headers={"Accept": BROWSER}).headers for path in ("/report", "/about"))
     assert found["Content-Security-Policy"] == about["Content-Security-Policy"]
     assert "unsafe" not in found["Content-Security-Policy"]
 
 
-def test_t81_a_reason_that_a_client_sent_stays_text(page: str) -> None:
+def test_t73_t81_a_reason_that_a_client_sent_stays_text(page: str) -> None:
     read = Page(page)
     assert "script" not in read.tags
     assert HOSTILE in read.words

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -99,6 +100,8 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
         ("PUBLIC_URL", "cds.example"),
         ("PUBLIC_URL", "https://cds.example/?a=b"),
         ("PUBLIC_URL", "javascript://cds.example"),
+        ("PUBLIC_URL", "http://cds.example"),
+        ("PUBLIC_URL", "https://cds.example [10.1.0.0/16]"),
         ("CA_BUNDLE", "/no/such/file.pem"),
         ("CONTENT", "/no/such/folder"),
         ("TIMEZONE", "Mars/Olympus"),
@@ -178,7 +181,7 @@ def serve(*options: str, **settings: str) -> subprocess.CompletedProcess[str]:
         ({"CRS_CDS_AUTH": "off", "CRS_CDS_CONTENT": "/no/such/folder"}, "/no/such/folder"),
     ],
 )
-def test_the_service_does_not_start_on_bad_settings_and_says_what_to_set(settings: dict[str, str], words: str) -> None:
+def test_t93_serve_does_not_start_on_bad_settings_and_says_what_to_set(settings: dict[str, str], words: str) -> None:
     ended = serve(**settings)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("crs-cds: ")
@@ -186,12 +189,23 @@ def test_the_service_does_not_start_on_bad_settings_and_says_what_to_set(setting
     assert "Traceback" not in ended.stderr
 
 
-def test_the_service_does_not_start_on_a_bad_file(tmp_path: Path) -> None:
+def test_t93_serve_does_not_start_on_a_bad_file(tmp_path: Path) -> None:
     config = tmp_path / "crs.toml"
     config.write_text("auth = 'off'\ntimezone = 'nowhere'\n")
     ended = serve("--config", str(config))
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("crs-cds: CRS_CDS_TIMEZONE: 'nowhere' is not an IANA time zone")
+
+
+def test_t93_serve_does_not_start_on_content_with_a_fault_and_names_its_line(tmp_path: Path) -> None:
+    cards = shutil.copytree(ROOT / "cards", tmp_path / "cards")
+    scale = cards / "scales" / "astct-2019.toml"
+    scale.write_text(
+        scale.read_text(encoding="utf-8").replace("threshold = { value = 38.0", "threshold = { value = 83.0")
+    )
+    ended = serve(CRS_CDS_AUTH="off", CRS_CDS_CONTENT=str(cards))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert re.search(r"scales/astct-2019\.toml:\d+: fever\.threshold: 83\.0 is not among", ended.stderr)
 
 
 def test_settings_of_the_contract_that_have_no_effect_yet_are_accepted_and_said(

@@ -243,7 +243,7 @@ def test_a_fault_in_the_code_systems_is_the_only_one_named(cards: Path) -> None:
     assert faults(cards) == [f"{at('codes/_systems.toml', 'LOINC')}: loinc.name: must be text in quotes"]
 
 
-def test_every_fault_is_reported_at_once_with_file_line_and_key_and_none_twice(cards: Path) -> None:
+def test_t93_every_fault_is_reported_at_once_with_file_line_and_key_and_none_twice(cards: Path) -> None:
     changes = [
         replace(SCALE, "value = 38.0", 'value = "38.0"'),
         replace(SCALE, "low_flow_maximum = { value = 6", "low_flow_maximum = { value = -6"),

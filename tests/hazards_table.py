@@ -22,7 +22,8 @@ Made by `make rules` from `tests/hazards.toml` and the names of the tests; not e
 come, what its caller gets then, and what must never happen. A test shows a row when its name holds the row's ID.
 
 Rows with **gate** block a release: the run of the whole suite fails unless a test of each of them passes; one that was
-skipped does not count. Figures that were measured stand in [measured.md](measured.md).
+skipped does not count. The threats behind the rows, and who is trusted with what, stand in [security.md](security.md).
+Figures that were measured stand in [measured.md](measured.md).
 """
 COLUMNS = "| row | hazard | what the caller gets | what never happens | tests |\n|---|---|---|---|---|\n"
 

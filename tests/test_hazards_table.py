@@ -1,5 +1,7 @@
 """docs/reliability.md is what is made of the hazards and the tests, and a run without a test of a gate row fails."""
 
+import re
+
 import pytest
 
 from tests.hazards_table import DOCUMENT, document, hazards, shown_by_row, shows
@@ -57,6 +59,13 @@ def test_no_test_names_a_row_that_is_not_there() -> None:
 
 def test_the_document_is_what_is_made_of_hazards_and_tests() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == document(), "run `make rules`"
+
+
+def test_every_row_that_no_chart_causes_answers_a_threat_of_the_security_page() -> None:
+    """T57 to T71 are about what is charted."""
+    named = set(re.findall(r"\bT\d\d\b", DOCUMENT.with_name("security.md").read_text(encoding="utf-8")))
+    charted = {f"T{number}" for number in range(57, 72)}
+    assert named - charted == {row.id for row in ROWS} - charted
 
 
 @pytest.mark.parametrize(

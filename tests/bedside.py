@@ -112,8 +112,9 @@ def ordered(agent: str, hours: float, group: str, name: str = "", mg: str | None
     )
 
 
-def culture(step: str, hours: float) -> Culture:
-    return Culture(time=ago(hours), reference=f"DiagnosticReport/{step}-{hours}", step=step)
+def culture(step: str, hours: float, drawn: float | None = None) -> Culture:
+    taken = None if drawn is None else ago(drawn)
+    return Culture(time=ago(hours), reference=f"DiagnosticReport/{step}-{hours}", step=step, drawn=taken)
 
 
 def score(value: str, hours: float, instrument: str = "ice-score") -> Score:

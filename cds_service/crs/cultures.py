@@ -6,12 +6,16 @@ from datetime import datetime
 from cds_service.crs.protocol import Protocol
 from cds_service.crs.timeline import Culture, Drug, Timeline
 
+WAITING = ("ordered", "drawn")
+"""Steps without a result yet."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cultures:
     """Blood cultures: one `taken` (ordered or drawn) in the look-back, and the results that a repeat dose depends on.
 
-    `pending` was ordered or drawn after the last negative result. `unread` says why a result may be missing here.
+    `pending` was ordered or drawn after the blood of the last negative result. `unread` says why a result may be
+    missing here.
     """
 
     taken: Culture | None = None
@@ -32,15 +36,20 @@ def cultures_of(timeline: Timeline, protocol: Protocol, doses: tuple[Drug, ...],
     if doses:
         since = min(since, doses[-1].time - protocol.cultures)
     charted = [fact for fact in timeline.cultures if fact.time <= now]
-    taken = [fact for fact in charted if fact.step in ("ordered", "drawn")]
-    recent = [fact for fact in taken if fact.time >= now - protocol.cultures]
-    results = {fact.step: fact for fact in charted if fact.time >= since}
-    negative = results.get("negative")
-    later = [fact for fact in taken if negative is not None and fact.time > negative.time]
+    waiting = [fact for fact in charted if fact.step in WAITING]
+    recent = [fact for fact in waiting if fact.time >= now - protocol.cultures]
+    positive = next((fact for fact in reversed(charted) if fact.step == "positive" and fact.time >= since), None)
+    negative = next((fact for fact in reversed(charted) if fact.step == "negative" and _tells(fact, since)), None)
+    later = [fact for fact in waiting if negative is not None and fact.time > (negative.drawn or negative.time)]
     return Cultures(
         taken=recent[-1] if recent else None,
         negative=negative,
-        positive=results.get("positive"),
+        positive=positive,
         pending=later[-1] if later else None,
         unread="" if timeline.known("cultures", since) else timeline.gaps["cultures"].reason,
     )
+
+
+def _tells(negative: Culture, since: datetime) -> bool:
+    """A negative result tells of the time since then only when its blood was drawn in it."""
+    return (negative.drawn or negative.time) >= since

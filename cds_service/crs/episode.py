@@ -124,11 +124,22 @@ def _troubles(timeline: Timeline, scale: Scale, start: datetime, end: datetime) 
 
 def _peak(timeline: Timeline, scale: Scale, onset: datetime, now: datetime) -> int:
     """The highest grade since the onset: each criterion at each instant that could have raised it."""
+    begun = _begun(timeline, scale, onset)
     adult = scale.systolic_threshold(None, None)
     low = {reading.time for reading in timeline.pressures if reading.systolic < adult}
     low |= {drug.time for drug in timeline.vasoactives}
     oxygen = {item.time for item in timeline.oxygen}
     oxygen |= {reading.time for reading in timeline.saturations if reading.percent < scale.hypoxia_saturation}
-    found = [hypotension(timeline, scale, at) for at in {*low, onset, now} if onset <= at <= now]
-    found += [hypoxia(timeline, scale, at) for at in {*oxygen, onset, now} if onset <= at <= now]
+    found = [hypotension(timeline, scale, at) for at in {*low, onset, now} if begun <= at <= now]
+    found += [hypoxia(timeline, scale, at) for at in {*oxygen, onset, now} if begun <= at <= now]
     return max([1, *(finding.grade for finding in found if finding.state is State.MET and finding.grade)])
+
+
+def _begun(timeline: Timeline, scale: Scale, onset: datetime) -> datetime:
+    """When the fever may have begun: after the last temperature without it, at most a round of observations before.
+
+    A vasopressor that ran between two rounds belongs to the fever that the second one found.
+    """
+    round_before = onset - scale.pressure_window
+    normal = [reading.time for reading in timeline.temperatures if round_before <= reading.time < onset]
+    return max(normal, default=round_before)

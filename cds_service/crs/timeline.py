@@ -152,9 +152,13 @@ class DrugOrder(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Culture(Fact):
-    """A step of a blood culture: `ordered`, `drawn` (result pending), `negative` or `positive`."""
+    """A step of a blood culture: `ordered`, `drawn` (result pending), `negative` or `positive`, known from `time` on.
+
+    `drawn` is when the blood was taken, None where that is not charted.
+    """
 
     step: str
+    drawn: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

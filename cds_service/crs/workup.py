@@ -37,7 +37,9 @@ def _cultures(patient: Patient, order: Order) -> Treatment:
     """A draft unless one was ordered or drawn in the look-back; a result alone may be of an older sample."""
     cultures = patient.course.cultures
     result = cultures.positive or cultures.negative
-    lines = [] if result is None else [Line(Say.CULTURE_RESULT, {"result": result.step, "time": result.time})]
+    lines = []
+    if result is not None:
+        lines.append(Line(Say.CULTURE_RESULT, {"result": result.step, "time": result.time, "drawn": result.drawn}))
     if cultures.taken is not None:
         lines.append(Line(Say.CULTURES_DONE, {"step": cultures.taken.step, "time": cultures.taken.time}))
         return Treatment(lines=tuple(lines))

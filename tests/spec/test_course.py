@@ -295,6 +295,17 @@ def test_c27_a_culture_charted_with_its_negative_result_is_not_pending() -> None
     assert course(cultures=[culture("drawn", 20), culture("negative", 20)]).cultures.pending is None
 
 
+def test_c27_a_culture_drawn_after_the_blood_of_the_negative_one_is_pending_though_before_its_result() -> None:
+    cultures = [culture("drawn", 40), culture("negative", 20, drawn=60)]
+    assert course(cultures=cultures).cultures.pending is cultures[0]
+
+
+@pytest.mark.parametrize(("drawn", "excluded"), [(72, True), (72.1, False)])
+def test_c27_a_late_result_of_blood_drawn_long_ago_excludes_nothing(drawn: float, excluded: bool) -> None:
+    found = course(cultures=[culture("negative", 2, drawn=drawn)]).cultures
+    assert found.exclude_infection is excluded
+
+
 def test_a_culture_taken_after_the_negative_result_is_pending() -> None:
     assert course(cultures=[culture("drawn", 30), culture("negative", 20)]).cultures.pending is None
     later = course(cultures=[culture("negative", 20), culture("drawn", 2)]).cultures.pending

@@ -30,6 +30,18 @@ def steps(timeline: Timeline) -> list[str]:
     return [fact.step for fact in timeline.cultures]
 
 
+def test_c27_a_result_keeps_when_it_was_known_and_when_its_blood_was_drawn() -> None:
+    known = {"issued": at(2 * HOUR)}
+    report = culture("No growth", ago=60 * HOUR) | known
+    result = observation(concept(LOINC, "600-7"), ago=60 * HOUR, valueString="No growth") | known
+    waiting = procedure(concept(SNOMED, "30088009"), ago=5 * HOUR)
+    for resource in (report, result):
+        assert [(fact.drawn, fact.time) for fact in read(resource).cultures] == [(NOW - 60 * HOUR, NOW - 2 * HOUR)]
+    assert [(fact.drawn, fact.time) for fact in read(waiting).cultures] == [(NOW - 5 * HOUR, NOW - 5 * HOUR)]
+    undated = report | {"effectiveDateTime": None}
+    assert [(fact.drawn, fact.time) for fact in read(undated).cultures] == [(None, NOW - 2 * HOUR)]
+
+
 CODES = [(LOINC, "600-7"), (LOINC, "17928-3"), (SNOMED, "30088009"), (CPT, "87040")]
 
 

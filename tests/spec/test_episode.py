@@ -351,9 +351,16 @@ def test_7_charted_crs_resolves_as_a_fever_does(hours: int, state: str) -> None:
         ((infusion("norepinephrine", "9 h", "8 h"), infusion("epinephrine", "8 h", "7 h")), "graded 1", 3),
         ((oxygen("bilevel", when="9 h"),), "graded 1", 4),
         ((oxygen("bilevel", when="11 h"),), "graded 1", 4),  # still in use at the onset
-        ((oxygen("bilevel", when="11 h"), room_air("630 min")), "graded 1", 1),  # taken off before the onset
+        # over before the first charted fever: it may have begun since the last normal temperature, at most 4 h before
+        ((oxygen("bilevel", when="11 h"), room_air("630 min")), "graded 1", 4),
+        ((oxygen("bilevel", when="11 h"), room_air("630 min"), temperature("37.0", "631 min")), "graded 1", 1),
         ((infusion("norepinephrine", "11 h", "9 h"),), "graded 1", 3),
-        ((infusion("norepinephrine", "13 h", "11 h"),), "graded 1", 1),
+        ((infusion("norepinephrine", "13 h", "11 h"),), "graded 1", 3),
+        ((infusion("norepinephrine", "13 h", "11 h"), temperature("37.9", "13 h")), "graded 1", 3),
+        ((infusion("norepinephrine", "13 h", "11 h"), temperature("37.9", "12 h")), "graded 1", 1),
+        ((infusion("norepinephrine", "14 h", "840 min"),), "graded 1", 1),
+        ((infusion("norepinephrine", "14 h", "13 h"),), "graded 1", 3),
+        ((infusion("norepinephrine", "14 h 1 min", "14 h"),), "graded 1", 1),
         ((oxygen("bilevel", when="-1 h"),), "graded 1", 1),
         ((saturation(85, "9 h"), room_air("9 h 30 min")), "graded 1", 2),
         ((pressure(84, "0 min"),), "graded 2", 2),

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from cds_service.crs.timeline import Culture, LabResult
+from cds_service.crs.timeline import Culture, Flag, LabResult
 from cds_service.crs.valuesets import Meaning, ValueSet
 from cds_service.fhir.elements import Json, Unusable, moment, objects, text, texts
 from cds_service.fhir.readers.chart import Chart, Facts, reference_to
@@ -45,10 +45,16 @@ def _coded_conclusions(resource: Json) -> list[str]:
     return [words for code in objects(resource.get("conclusionCode")) for words in texts(code)]
 
 
-def known_at(resource: Json, step: str, taken: datetime, chart: Chart) -> datetime:
-    """When the step was reached: a result is known from its issue, all else from when the blood was taken."""
+def reported(resource: Json, step: str, taken: datetime, flags: tuple[Flag, ...], chart: Chart) -> Culture:
+    """A step that laboratory reports: a result is known from its issue, all else from when the blood was taken."""
     issued = moment(resource.get("issued"), chart.zone) if step in ("negative", "positive") else None
-    return min(issued.time, chart.now) if issued else taken
+    return Culture(
+        time=min(issued.time, chart.now) if issued else taken,
+        reference=reference_to(resource),
+        flags=flags,
+        step=step,
+        drawn=None if Flag.ISSUED_TIME in flags else taken,
+    )
 
 
 def read_service_request(resource: Json, chart: Chart, facts: Facts) -> None:
@@ -83,13 +89,11 @@ def read_report(resource: Json, chart: Chart, facts: Facts) -> None:
         raise Unusable(f"report: status is {text(status) or 'missing'}")
     when = observed(resource, chart)
     flags = (*found.flags, *when.flags)
-    reference = reference_to(resource)
     if laboratory is None:
         step = result_step(resource, [resource.get("conclusion"), *_coded_conclusions(resource)], chart)
-        time = known_at(resource, step, when.time, chart)
-        facts.cultures.append(Culture(time=time, reference=reference, flags=flags, step=step))
+        facts.cultures.append(reported(resource, step, when.time, flags, chart))
     elif status != "registered":
         result = found.meaning
         facts.labs.append(
-            LabResult(time=when.time, reference=reference, flags=flags, test=result.id, item=result.group)
+            LabResult(time=when.time, reference=reference_to(resource), flags=flags, test=result.id, item=result.group)
         )

@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from itertools import groupby
 
-from cds_service.crs.timeline import BodyWeight, Cause, Culture, Flag, Score, Temperature
+from cds_service.crs.timeline import BodyWeight, Cause, Flag, Score, Temperature
 from cds_service.crs.valuesets import Refusal
 from cds_service.fhir import units
 from cds_service.fhir.codebook import READING_HINT
 from cds_service.fhir.elements import Json, Unusable, member, objects, text, texts
 from cds_service.fhir.readers.chart import Chart, Facts, reference_to
-from cds_service.fhir.readers.cultures import known_at, result_step
+from cds_service.fhir.readers.cultures import reported, result_step
 from cds_service.fhir.readers.laboratory import read_results
 from cds_service.fhir.readers.oxygen import read_oxygen
 from cds_service.fhir.readers.parts import Part, Reading, amount, concept, site
@@ -129,14 +129,8 @@ def _read_cultures(reading: Reading, parts: list[Part]) -> None:
     for part in parts:
         words = [part.json.get("valueString"), *texts(part.json.get("valueCodeableConcept"))]
         step = result_step(reading.resource, words, reading.chart)
-        reading.facts.cultures.append(
-            Culture(
-                time=known_at(reading.resource, step, reading.time, reading.chart),
-                reference=reading.reference,
-                flags=reading.flagged(*part.flags),
-                step=step,
-            )
-        )
+        flags = reading.flagged(*part.flags)
+        reading.facts.cultures.append(reported(reading.resource, step, reading.time, flags, reading.chart))
 
 
 def _read_scores(reading: Reading, parts: list[Part]) -> None:

@@ -47,7 +47,9 @@ def _add_procedure(kind: str, found: Found, resource: Json, chart: Chart, facts:
         raise Unusable("it has a date and no time")
     time, flags = chart.happened(done.start), (*found.flags, *done.flags)
     if kind == "cultures":
-        facts.cultures.append(Culture(time=time, reference=reference_to(resource), flags=flags, step="drawn"))
+        facts.cultures.append(
+            Culture(time=time, reference=reference_to(resource), flags=flags, step="drawn", drawn=time)
+        )
         return
     device, _ = device_of(resource.get("code"), chart)
     if device is not None and chart.scale.devices[device].in_use:

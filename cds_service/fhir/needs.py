@@ -16,6 +16,16 @@ PATIENT_TOKEN = "{{context.patientId}}"  # noqa: S105 - a prefetch token, not a 
 LOINC = "http://loinc.org"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 WEEK, MONTH, SEASON = timedelta(days=7), timedelta(days=31), timedelta(days=91)
+GIVEN = ("MedicationAdministration", "&_sort=-effective-time")
+DONE = ("Procedure", "&_sort=-date")
+PRESCRIBED = ("MedicationRequest", "&_sort=-authoredon")
+OBSERVED = ("Observation", "&_sort=-date")
+REPORTED = ("DiagnosticReport", "&_sort=-date")
+REQUESTED = ("ServiceRequest", "&_sort=-authored")
+DIAGNOSED = ("Condition", "&_sort=-recorded-date")
+ALLERGIC = ("AllergyIntolerance", "")
+USED = ("DeviceUseStatement", "")
+"""What is asked for, the newest first where a server can sort it."""
 DECIDING = ("il6-blocker", "il6-pathway", "il1-blocker", "corticosteroid", "antipyretic")
 """Groups of drugs that decide a dose or hide fever."""
 
@@ -57,142 +67,82 @@ class Need:
 
 def needs(codebook: Codebook) -> tuple[Need, ...]:
     """All needs, the gate first. Codes come from the value sets, so a code added to `cards/` is also asked for."""
+    codes = codebook.codes
+    therapies, infusions = _of(codes("therapies"), RXNORM), _of(codes("vasoactives"), RXNORM)
+    deciding = (*infusions, *_of(_deciding(codebook), RXNORM))
+    results = (*codes("laboratory"), *_of(codes("cultures"), LOINC))
+    reports = _of((*codes("laboratory"), *codes("cultures")), LOINC)
     return (
-        Need(
-            key="therapies",
-            title="T-cell engaging therapies given",
-            resource_type="MedicationAdministration",
-            parameters=_coded(codebook.codes("therapies"), RXNORM) + "&_sort=-effective-time&_count=50",
-            kinds=("therapies",),
-            gate=True,
-            horizon=SEASON,
-            part_of="administrations",
-        ),
-        Need(
-            key="administrations",
-            title="medications given",
-            resource_type="MedicationAdministration",
-            parameters="&_sort=-effective-time&_count=200",
-            kinds=("therapies", "drugs", "vasoactives"),
-            gate=True,
-            horizon=MONTH,
-        ),
-        Need(
-            key="procedures",
-            title="procedures",
-            resource_type="Procedure",
-            parameters="&_sort=-date&_count=100",
-            kinds=("therapies", "oxygen", "cultures"),
-            gate=True,
-            horizon=SEASON,
-        ),
-        Need(
-            key="medicationRequests",
-            title="medication orders",
-            resource_type="MedicationRequest",
-            parameters="&_sort=-authoredon&_count=200",
-            kinds=("therapies", "orders"),
-            gate=True,
-            horizon=SEASON,
-        ),
-        Need(key="patient", title="the patient", resource_type="Patient", parameters="", kinds=("birth_date",)),
-        _observations("temperature", "temperature", codebook.codes("temperature"), 200, MONTH, ("temperatures",)),
-        _observations("bloodPressure", "blood pressure", codebook.codes("blood-pressure"), 200, MONTH, ("pressures",)),
-        _observations(
-            "oxygen",
-            "oxygen saturation and support",
-            codebook.codes("oxygen"),
-            200,
-            MONTH,
-            ("oxygen", "saturations"),
-        ),
-        Need(
-            key="vitalSigns",
-            title="vital signs without a code of their own",
-            resource_type="Observation",
-            parameters="&category=vital-signs&_sort=-date&_count=200",
-            kinds=(),
-            horizon=WEEK,
-        ),
-        _observations("weight", "body weight", codebook.codes("weight"), 20, MONTH, ("weights",)),
-        _observations(
-            "infusionRates",
-            "vasopressor rates charted as observations",
-            _of(codebook.codes("vasoactives"), RXNORM),
-            100,
-            WEEK,
-            ("vasoactives",),
-        ),
-        _observations(
-            "laboratory",
-            "laboratory results and blood cultures",
-            (*codebook.codes("laboratory"), *_of(codebook.codes("cultures"), LOINC)),
-            100,
-            WEEK,
-            ("labs", "cultures"),
-        ),
-        _observations("scores", "ICE, CAPD and CRS grade", codebook.codes("scores"), 50, MONTH, ("scores",)),
-        Need(
-            key="crsMedications",
-            title="vasopressors, anticytokines, corticosteroids and antipyretics given",
-            resource_type="MedicationAdministration",
-            parameters=_coded((*codebook.codes("vasoactives"), *_deciding(codebook)), RXNORM)
-            + "&_sort=-effective-time&_count=200",
-            kinds=("vasoactives", "drugs"),
-            horizon=MONTH,
-            part_of="administrations",
-        ),
-        Need(
-            key="reports",
-            title="laboratory and culture reports",
-            resource_type="DiagnosticReport",
-            parameters=_coded((*codebook.codes("laboratory"), *codebook.codes("cultures")), LOINC)
-            + "&_sort=-date&_count=50",
-            kinds=("labs", "cultures"),
-            horizon=WEEK,
-        ),
-        Need(
-            key="cultureOrders",
-            title="blood culture orders",
-            resource_type="ServiceRequest",
-            parameters=_coded(codebook.codes("cultures")) + "&_sort=-authored&_count=20",
-            kinds=("cultures",),
-            horizon=WEEK,
-        ),
-        Need(
-            key="conditions",
-            title="diagnoses",
-            resource_type="Condition",
-            parameters="&_sort=-recorded-date&_count=200",
-            kinds=("diagnoses",),
-        ),
-        Need(
-            key="allergies",
-            title="allergies",
-            resource_type="AllergyIntolerance",
-            parameters="&_count=100",
-            kinds=("allergies",),
-        ),
-        Need(
-            key="homeDevices",
-            title="devices used at home",
-            resource_type="DeviceUseStatement",
-            parameters="&_count=50",
-            kinds=("diagnoses",),
-        ),
+        _need("therapies", GIVEN, 50, SEASON, ("therapies",), therapies, gate=True, part_of="administrations"),
+        _need("administrations", GIVEN, 200, MONTH, ("therapies", "drugs", "vasoactives"), gate=True),
+        _need("procedures", DONE, 100, SEASON, ("therapies", "oxygen", "cultures"), gate=True),
+        _need("medicationRequests", PRESCRIBED, 200, SEASON, ("therapies", "orders"), gate=True),
+        Need(key="patient", title=TITLES["patient"], resource_type="Patient", parameters="", kinds=("birth_date",)),
+        _need("temperature", OBSERVED, 200, MONTH, ("temperatures",), codes("temperature")),
+        _need("bloodPressure", OBSERVED, 200, MONTH, ("pressures",), codes("blood-pressure")),
+        _need("oxygen", OBSERVED, 200, MONTH, ("oxygen", "saturations"), codes("oxygen")),
+        _need("vitalSigns", OBSERVED, 200, WEEK, (), category="vital-signs"),
+        _need("weight", OBSERVED, 20, MONTH, ("weights",), codes("weight")),
+        _need("infusionRates", OBSERVED, 100, WEEK, ("vasoactives",), infusions),
+        _need("laboratory", OBSERVED, 100, WEEK, ("labs", "cultures"), results),
+        _need("scores", OBSERVED, 50, MONTH, ("scores",), codes("scores")),
+        _need("crsMedications", GIVEN, 200, MONTH, ("vasoactives", "drugs"), deciding, part_of="administrations"),
+        _need("reports", REPORTED, 50, WEEK, ("labs", "cultures"), reports),
+        _need("cultureOrders", REQUESTED, 20, WEEK, ("cultures",), codes("cultures")),
+        _need("conditions", DIAGNOSED, 200, None, ("diagnoses",)),
+        _need("allergies", ALLERGIC, 100, None, ("allergies",)),
+        _need("homeDevices", USED, 50, None, ("diagnoses",)),
     )
 
 
-def _observations(
-    key: str, title: str, codes: Sequence[Code], count: int, horizon: timedelta, kinds: tuple[str, ...]
+TITLES = {
+    "therapies": "T-cell engaging therapies given",
+    "administrations": "medications given",
+    "procedures": "procedures",
+    "medicationRequests": "medication orders",
+    "patient": "the patient",
+    "temperature": "temperature",
+    "bloodPressure": "blood pressure",
+    "oxygen": "oxygen saturation and support",
+    "vitalSigns": "vital signs without a code of their own",
+    "weight": "body weight",
+    "infusionRates": "vasopressor rates charted as observations",
+    "laboratory": "laboratory results and blood cultures",
+    "scores": "ICE, CAPD and CRS grade",
+    "crsMedications": "vasopressors, anticytokines, corticosteroids and antipyretics given",
+    "reports": "laboratory and culture reports",
+    "cultureOrders": "blood culture orders",
+    "conditions": "diagnoses",
+    "allergies": "allergies",
+    "homeDevices": "devices used at home",
+}
+"""What is asked for, in words, by the key of the need."""
+
+
+def _need(
+    key: str,
+    asked: tuple[str, str],
+    count: int,
+    horizon: timedelta | None,
+    kinds: tuple[str, ...],
+    codes: Sequence[Code] = (),
+    *,
+    category: str = "",
+    gate: bool = False,
+    part_of: str = "",
 ) -> Need:
+    """A need as a row of the table: a type with its order, the newest `count` a page, for codes or a category."""
+    resource_type, newest_first = asked
+    parameters = (_coded(codes), category and f"&category={category}", newest_first, f"&_count={count}")
     return Need(
         key=key,
-        title=title,
-        resource_type="Observation",
-        parameters=f"{_coded(codes)}&_sort=-date&_count={count}",
+        title=TITLES[key],
+        resource_type=resource_type,
+        parameters="".join(parameters),
         kinds=kinds,
+        gate=gate,
         horizon=horizon,
+        part_of=part_of,
     )
 
 
@@ -200,11 +150,10 @@ def _of(codes: Sequence[Code], system: str) -> tuple[Code, ...]:
     return tuple(code for code in codes if code.system == system)
 
 
-def _coded(codes: Sequence[Code], system: str | None = None) -> str:
+def _coded(codes: Sequence[Code]) -> str:
     """`&code=` with each token once, in the plain form of the specification: whoever sends it encodes it."""
-    chosen = codes if system is None else _of(codes, system)
-    tokens = dict.fromkeys(f"{code.system}|{code.code}" for code in chosen)
-    return "&code=" + ",".join(tokens)
+    tokens = dict.fromkeys(f"{code.system}|{code.code}" for code in codes)
+    return "&code=" + ",".join(tokens) if tokens else ""
 
 
 def _deciding(codebook: Codebook) -> tuple[Code, ...]:

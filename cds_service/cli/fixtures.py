@@ -4,6 +4,7 @@ import json
 import re
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +22,7 @@ from cds_service.errors import InvalidInput
 from cds_service.fhir.client import new_session
 from cds_service.fhir.elements import Json, objects
 from cds_service.fhir.loading import created_ids, searches, transaction
-from cds_service.fhir.stories import Story, load_story, shifted, story_names
+from cds_service.fhir.stories import Story, dangling, load_story, shifted, story_names
 
 SECONDS = 60
 FHIR = {"Content-Type": "application/fhir+json", "Accept": "application/fhir+json"}
@@ -117,29 +118,15 @@ def _stories(names: tuple[str, ...]) -> list[Story]:
     return [load_story(folder, name) for name in names or story_names(folder)]
 
 
-def _faults(story: Story) -> Any:
-    known = {f"{item['resource']['resourceType']}/{item['resource']['id']}" for item in story.bundle["entry"]}
+def _faults(story: Story) -> Iterator[str]:
     for entry in story.bundle["entry"]:
         resource = entry["resource"]
-        where = f"{resource['resourceType']}/{resource['id']}"
         content = {name: value for name, value in resource.items() if name != "resourceType"}
         try:
             get_fhir_model_class(resource["resourceType"])(**content)
         except ValueError as error:
-            yield f"{where}: {str(error).splitlines()[0]}"
-        yield from (f"{where}: {target} is not in the story" for target in _references(resource) if target not in known)
-
-
-def _references(value: Any) -> Any:
-    if isinstance(value, list):
-        for item in value:
-            yield from _references(item)
-    elif isinstance(value, dict):
-        target = value.get("reference")
-        if isinstance(target, str) and not target.startswith("#"):
-            yield target
-        for item in value.values():
-            yield from _references(item)
+            yield f"{resource['resourceType']}/{resource['id']}: {str(error).splitlines()[0]}"
+    yield from (f"{where}: {target} is not in the story" for where, target in dangling(story.bundle))
 
 
 def _checked(tag: str) -> str:

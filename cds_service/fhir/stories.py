@@ -7,13 +7,14 @@ told. Pure but for reading the two files of a story.
 import json
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from importlib.resources.abc import Traversable
 from typing import Any
 
 from cds_service.errors import InvalidInput
+from cds_service.fhir.elements import Json, objects
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DATE_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
@@ -39,6 +40,31 @@ def shifted(bundle: dict[str, Any], now: datetime) -> dict[str, Any]:
     difference = now.replace(microsecond=0) - _anchor(bundle)
     moved: dict[str, Any] = _moved(bundle, difference)
     return moved
+
+
+def dangling(bundle: Json) -> Iterator[tuple[str, str]]:
+    """The references of a story Bundle that lead to none of its resources: whose, and where to."""
+    resources = [entry["resource"] for entry in objects(bundle.get("entry"))]
+    known = {_name(resource) for resource in resources}
+    for resource in resources:
+        contained = {f"#{inner.get('id')}" for inner in objects(resource.get("contained"))}
+        yield from ((_name(resource), target) for target in _references(resource) if target not in known | contained)
+
+
+def _name(resource: Json) -> str:
+    return f"{resource['resourceType']}/{resource['id']}"
+
+
+def _references(value: Any) -> Iterator[str]:
+    """Every reference in a JSON value, however deep."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _references(item)
+    elif isinstance(value, dict):
+        if isinstance(value.get("reference"), str):
+            yield value["reference"]
+        for item in value.values():
+            yield from _references(item)
 
 
 def story_names(folder: Traversable) -> list[str]:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
+from cds_service.fhir.stories import dangling
+
 FIXTURES = Path(__file__).parents[2] / "fhir_fixtures"
 STORIES = sorted(folder.name for folder in FIXTURES.iterdir() if folder.is_dir())
 
@@ -106,11 +108,15 @@ def test_every_entry_is_put_under_its_own_id(story: str, bundle: Json) -> None:
 
 
 def test_no_reference_dangles(bundle: Json) -> None:
-    known = {name(resource) for resource in resources(bundle)}
-    for resource in resources(bundle):
-        contained = {f"#{inner['id']}" for inner in resource.get("contained", [])}
-        references = {text for key, text in strings(resource) if key == "reference"}
-        assert references <= known | contained, name(resource)
+    assert list(dangling(bundle)) == []
+
+
+def test_a_reference_that_leads_nowhere_is_found_however_deep() -> None:
+    patient = {"resourceType": "Patient", "id": "p"}
+    held = {"resourceType": "Observation", "id": "o", "subject": {"reference": "Patient/p"}}
+    lost = held | {"id": "x", "contained": [{"id": "in"}], "focus": [{"reference": "#in"}, {"reference": "#out"}]}
+    bundle = {"entry": [{"resource": patient}, {"resource": held}, {"resource": lost}]}
+    assert list(dangling(bundle)) == [("Observation/x", "#out")]
 
 
 def test_a_story_has_one_patient_whom_all_is_about(bundle: Json, expected: Json) -> None:

@@ -21,6 +21,9 @@ from cds_service.crs.timeline import Timeline
 from cds_service.crs.treatment import Patient, Treatment, hours, together
 from cds_service.crs.workup import infection, monitoring
 
+TREATED_FROM = 2
+"""The first grade with a card for treatment; the care of grade 1 stands on the card of the grade (N-08)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
@@ -50,13 +53,14 @@ def advise(timeline: Timeline, assessment: Assessment, scale: Scale, protocol: P
     course = course_of(timeline, assessment, scale, protocol)
     patient = Patient(timeline=timeline, assessment=assessment, course=course, protocol=protocol, scale=scale)
     due = regrading(assessment, course.charted_grade, protocol)
-    treatment = _treatment(patient)
-    work_up = infection(patient, tocilizumab_drafted=treatment.drafts_of(IL6_BLOCKER))
-    extra = monitoring(patient, steroid_drafted=treatment.drafts_of(CORTICOSTEROID))
+    treatment = _treatment(patient) if patient.grade >= TREATED_FROM else None
+    drafted = treatment or Treatment()
+    work_up = infection(patient, tocilizumab_drafted=drafted.drafts_of(IL6_BLOCKER))
+    extra = monitoring(patient, steroid_drafted=drafted.drafts_of(CORTICOSTEROID))
     return Advice(
         care=_care(patient, due),
         infection=together(work_up, Treatment(lines=extra)),
-        treatment=treatment if assessment.grade >= 2 else None,
+        treatment=treatment,
         regrade=None if patient.needs_oxygen_first else due,
     )
 

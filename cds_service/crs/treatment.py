@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 from cds_service.crs.assessment import Assessment, Criterion
 from cds_service.crs.course import Course
@@ -57,7 +58,7 @@ def together(*parts: Treatment) -> Treatment:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Patient:
     """Everything treatment looks at, at one instant."""
 
@@ -77,7 +78,7 @@ class Patient:
         """The protocol's step at this grade."""
         return self.protocol.steps[self.grade]
 
-    @property
+    @cached_property
     def weight(self) -> UsableWeight | NoWeight:
         """The weight for dosing."""
         return usable_weight(self.timeline, self.protocol, self.assessment.as_of)

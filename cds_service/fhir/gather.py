@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from cds_service.crs.timeline import Gap
 from cds_service.fhir.client import FhirClient, Page, next_link
 from cds_service.fhir.deadline import FhirFailure
-from cds_service.fhir.elements import Json, interval, moment, objects
+from cds_service.fhir.elements import Json, interval, is_modified, member, moment, objects
 from cds_service.fhir.lanes import Lanes
 from cds_service.fhir.needs import Need
 
@@ -160,7 +160,7 @@ def _far_enough(need: Need, pages: Sequence[Page], source: Source) -> bool:
     """True when the pages reach back beyond the need's horizon: older data would change nothing."""
     if need.horizon is None or pages[-1].more is None:
         return False
-    since = _known_since([_resources(need, page.body)[0] for page in pages], source.zone)
+    since = _known_since(need, pages, source.zone)
     return since is not None and since <= source.now - need.horizon
 
 
@@ -173,7 +173,7 @@ def _supply(need: Need, pages: Sequence[Page], source: Source, truncated: str = 
     state = State.COMPLETE if found else State.EMPTY
     if faulty is None and not truncated and pages[-1].more is None:
         return Supply(need=need, state=state, resources=found)
-    since = _known_since([resources for resources, _ in read[:faulty]], source.zone)
+    since = _known_since(need, pages[:faulty], source.zone)
     if faulty is not None or truncated:
         reason = truncated if faulty is None else read[faulty][1]
         return Supply(need=need, state=State.TRUNCATED, resources=found, reason=reason, known_since=since)
@@ -186,6 +186,8 @@ def _resources(need: Need, body: Json) -> tuple[list[Json], str]:
         return [], "the EHR reported an error for it"
     if not is_answer(need, body):
         return [], "the answer is not the kind of resource that was asked for"
+    if body.get("resourceType") == "Bundle" and is_modified(body):
+        return [], "the answer follows rules that this service does not know"
     if body.get("resourceType") != "Bundle":
         return [body], ""
     found, fault = [], ""
@@ -204,9 +206,17 @@ def _only_warns(outcome: Json) -> bool:
     return bool(severities) and all(severity in ("warning", "information", "success") for severity in severities)
 
 
-def _known_since(pages: Sequence[Sequence[Json]], zone: tzinfo) -> datetime | None:
-    """The time of the last resource when they are in descending order; None when the order says nothing."""
-    times = [charted_time(resource, zone) for page in pages for resource in page]
+def _matches(need: Need, body: Json) -> list[Json]:
+    """What was found, without what a server sent along with it: that is in no order of time (T43)."""
+    if body.get("resourceType") != "Bundle":
+        return [body]
+    matching = [entry for entry in objects(body.get("entry")) if member(entry, "search", "mode") in (None, "match")]
+    return [resource for resource in entries({"entry": matching}) if resource.get("resourceType") == need.resource_type]
+
+
+def _known_since(need: Need, pages: Sequence[Page], zone: tzinfo) -> datetime | None:
+    """The time of the last match when they are in descending order; None when the order says nothing."""
+    times = [charted_time(resource, zone) for page in pages for resource in _matches(need, page.body)]
     known = [time for time in times if time is not None]
     if not known or known[0] == known[-1] or any(later > earlier for earlier, later in pairwise(known)):
         return None

@@ -16,20 +16,20 @@ import structlog
 from cds_service.crs.assessment import Assessment
 from cds_service.crs.eligibility import may_be_exposed
 from cds_service.crs.grading import assess
-from cds_service.crs.timeline import Cause, Gap, Timeline
+from cds_service.crs.timeline import Cause, Gap, Timeline, Unused
 from cds_service.errors import MissingData, PatientMismatch
 from cds_service.fhir.addresses import FhirServer, allowed, base_url
 from cds_service.fhir.breaker import Breakers
 from cds_service.fhir.client import Connections, FhirClient
 from cds_service.fhir.deadline import Deadline
-from cds_service.fhir.elements import Json
+from cds_service.fhir.elements import MODIFIED, Json, is_modified
 from cds_service.fhir.gaps import add_gap, gaps
 from cds_service.fhir.gather import Source, State, Supply, entries, gather, is_answer
 from cds_service.fhir.lanes import Lanes
 from cds_service.fhir.medications import Medications
 from cds_service.fhir.needs import SEASON
 from cds_service.fhir.ownership import Patient, own
-from cds_service.fhir.readers.chart import Chart
+from cds_service.fhir.readers.chart import Chart, reference_to
 from cds_service.fhir.reading import newest_versions, read_timeline
 from cds_service.hooks.call import HookCall
 from cds_service.hooks.knowledge import Knowledge
@@ -89,7 +89,7 @@ class Reading:
 
 def evaluate(call: HookCall, knowledge: Knowledge, access: Access, now: datetime) -> Reading:
     """Gather, read and assess: the steps between a parsed call and what is to be said about it."""
-    _same_patient(call)
+    _same_patient(_resources(call.prefetch.get("patient")), "in the prefetch", call)
     source = _source(call, knowledge, access, now)
     medications = Medications(source)
     first = [need for need in knowledge.needs if need.gate or access.one_phase]
@@ -99,6 +99,7 @@ def evaluate(call: HookCall, knowledge: Knowledge, access: Access, now: datetime
     scale = knowledge.content.scale
     if may_be_exposed(timeline, scale, now):
         supplies = gathered | gather((need for need in knowledge.needs if need not in first), source)
+        _same_patient(supplies["patient"].resources, "that was read", call)
         timeline, chart = _timeline(call, supplies, medications, knowledge)
         _gradable(supplies, timeline)
     elif not timeline.known("therapies", now - SEASON):
@@ -113,13 +114,12 @@ def evaluate(call: HookCall, knowledge: Knowledge, access: Access, now: datetime
     )
 
 
-def _same_patient(call: HookCall) -> None:
-    """The Patient in the prefetch must be the context's (T40)."""
-    patients = [item for item in _resources(call.prefetch.get("patient")) if item.get("resourceType") == "Patient"]
+def _same_patient(resources: Iterable[Json], where: str, call: HookCall) -> None:
+    """The Patient must be the context's, in the prefetch as on the FHIR server (T40)."""
+    patients = [item for item in resources if item.get("resourceType") == "Patient"]
     if patients and not any(_is_patient(item, call) for item in patients):
         raise PatientMismatch(
-            "the Patient in the prefetch is not the patient of the context: nothing was graded",
-            expression="prefetch.patient",
+            f"the Patient {where} is not the patient of the context: nothing was graded", expression="prefetch.patient"
         )
 
 
@@ -178,6 +178,9 @@ def _timeline(
         medications=named,
     )
     patient = next((item for item in mine if _is_patient(item, call)), None)
+    if patient is not None and is_modified(patient):
+        unused.append(Unused(reference_to(patient), f"the patient: {MODIFIED}"))
+        patient = None
     unknown = gaps(supplies, source.now)
     for kind, gap in medications.gaps(mine, named).items():
         add_gap(unknown, kind, gap)

@@ -14,6 +14,7 @@ from tests.answers import (
     KEYS,
     NOT_ELIGIBLE,
     PATIENT,
+    SERVICE,
     VITALS,
     Json,
     answer,
@@ -24,7 +25,7 @@ from tests.answers import (
 )
 from tests.conftest import MakeApp
 from tests.hostile import hostile, whole
-from tests.server import NOW, Fhir, prefetch
+from tests.server import NOW, Fhir, hook_call, prefetch
 
 # Pages
 
@@ -238,10 +239,15 @@ def test_h2_a_fhir_server_that_fails_throughout_is_412_with_the_reason(pulling: 
 def test_a_patient_that_cannot_be_read_is_said(pulling: FlaskClient, fhir: Fhir, filled: Json) -> None:
     fhir.faults["/Patient/"] = ("404 Not Found", "application/fhir+json", json.dumps(FAILED))
     assert "the patient's age" in missing(answer(pulling, fhirServer=fhir.base))
-    fhir.faults["/Patient/"] = ("200 OK", "application/fhir+json", json.dumps({"resourceType": "Patient", "id": "x"}))
-    assert "the patient's age" in missing(answer(pulling, fhirServer=fhir.base))
     undated = {"resourceType": "Patient", "id": PATIENT}
     assert "no date of birth is on record" in missing(answer(pulling, prefetch=filled | {"patient": undated}))
+
+
+def test_t40_another_patient_under_the_id_of_the_context_is_422(pulling: FlaskClient, fhir: Fhir) -> None:
+    fhir.faults["/Patient/"] = ("200 OK", "application/fhir+json", json.dumps({"resourceType": "Patient", "id": "x"}))
+    found = pulling.post(SERVICE, json=hook_call(PATIENT, fhirServer=fhir.base))
+    assert found.status_code == 422
+    assert "not the patient of the context" in found.get_json()["issue"][0]["details"]["text"]
 
 
 def test_the_instant_of_the_answer_is_the_clocks(client: FlaskClient, filled: Json) -> None:

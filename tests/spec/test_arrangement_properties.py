@@ -26,7 +26,7 @@ from tests.spec.timelines import essence, in_order, moved, stable, timelines
 
 @stable
 @given(timelines(), st.integers(1, 3))
-def test_t_61_the_order_of_facts_and_duplicates_change_nothing(timeline: Timeline, every: int) -> None:
+def test_t61_the_order_of_facts_and_duplicates_change_nothing(timeline: Timeline, every: int) -> None:
     mixed = {}
     for kind in KINDS.values():
         backwards = [*reversed(getattr(timeline, kind))]
@@ -67,7 +67,7 @@ def advised(timeline: Timeline, now: datetime = NOW) -> tuple[Assessment, Advice
 
 @stable
 @given(courses(), st.integers(1, 3))
-def test_t_61_exact_duplicates_and_their_order_change_nothing_in_the_advice(timeline: Timeline, every: int) -> None:
+def test_t61_exact_duplicates_and_their_order_change_nothing_in_the_advice(timeline: Timeline, every: int) -> None:
     """Each kind is sorted by time: what is charted at one time may come in any order, and twice."""
     kinds = [item.name for item in fields(timeline) if item.name not in ("birth_date", "gaps", "unused")]
     mixed = {}

@@ -35,7 +35,7 @@ def may_be(*facts: Fact) -> bool:
     return may_be_exposed(patient(*facts), SCALE, NOW)
 
 
-def test_t_70_a_febrile_patient_in_shock_without_such_a_therapy_is_not_looked_at() -> None:
+def test_t70_a_febrile_patient_in_shock_without_such_a_therapy_is_not_looked_at() -> None:
     timeline = replace(febrile(pressure(70), infusion("norepinephrine"), infusion("epinephrine")), therapies=())
     assert outcome(timeline) == "not-eligible"
     assert assessed(timeline).findings == ()

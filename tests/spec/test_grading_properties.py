@@ -111,7 +111,7 @@ def test_more_oxygen_support_never_lowers_the_grade(timeline: Timeline, steps: l
 
 @stable
 @given(timelines(), st.sampled_from(sorted(facts)), st.integers(1, 10_000), st.data())
-def test_t_58_facts_of_the_future_change_nothing(
+def test_t58_facts_of_the_future_change_nothing(
     timeline: Timeline, kind: str, minutes: int, data: st.DataObject
 ) -> None:
     fact = data.draw(facts[kind])

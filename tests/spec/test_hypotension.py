@@ -107,19 +107,19 @@ def test_4_4_a_normal_pressure_older_than_4_hours_is_stale_and_the_grade_a_floor
     assert (hypotension(timeline).state, outcome(timeline)) == (state, grade)
 
 
-def test_t_57_a_stale_pressure_is_named_with_its_age() -> None:
+def test_t57_a_stale_pressure_is_named_with_its_age() -> None:
     finding = hypotension(febrile(pressure(120, "7 h")))
     assert [item.reason for item in finding.unused] == ["BP 120 mmHg is 7 h old, the limit is 4 h"]
     assert finding.missing == ("blood pressure in the last 4 h",)
 
 
-def test_t_57_only_the_last_stale_pressure_is_named() -> None:
+def test_t57_only_the_last_stale_pressure_is_named() -> None:
     finding = hypotension(febrile(pressure(84, "9 h"), pressure(100, "8 h"), pressure(120, "4 h 1 min")))
     assert [item.reason for item in finding.unused] == ["BP 120 mmHg is 4 h old, the limit is 4 h"]
 
 
 @pytest.mark.parametrize("when", ["4 h", "30 min", "-10 min"])
-def test_t_57_a_pressure_of_an_incomplete_record_that_is_not_old_is_not_called_stale(when: str) -> None:
+def test_t57_a_pressure_of_an_incomplete_record_that_is_not_old_is_not_called_stale(when: str) -> None:
     finding = hypotension(febrile(pressure(120, when), gaps=known_since("3 h", "pressures")))
     assert (finding.state, finding.rule, finding.unused) == ("unknown", "", ())
 

@@ -245,13 +245,13 @@ def test_4_4_support_counts_for_4_hours_and_is_then_stale(support: Fact, grade: 
     assert outcome(febrile(support)) == grade
 
 
-def test_t_57_stale_support_is_named_with_its_age() -> None:
+def test_t57_stale_support_is_named_with_its_age() -> None:
     finding = hypoxia(febrile(oxygen("nasal-cannula", "4", "7 h")))
     assert [item.reason for item in finding.unused] == ["O2 4 L/min nasal cannula is 7 h old, the limit is 4 h"]
 
 
 @pytest.mark.parametrize("when", ["4 h", "30 min", "-10 min"])
-def test_t_57_an_unrecognised_device_that_is_not_old_is_not_called_stale(when: str) -> None:
+def test_t57_an_unrecognised_device_that_is_not_old_is_not_called_stale(when: str) -> None:
     finding = hypoxia(febrile(oxygen("oxygen helmet", when=when)))
     assert (finding.state, finding.unused) == ("unknown", ())
 
@@ -311,7 +311,7 @@ def test_dq_10_a_flow_belongs_to_the_device_that_was_on_when_it_was_charted() ->
         (oxygen("", fio2=21), oxygen("", fio2=22), "provisional 2 or higher"),
     ],
 )
-def test_t_61_of_what_is_charted_at_one_instant_the_worse_counts(one: Fact, other: Fact, grade: str) -> None:
+def test_t61_of_what_is_charted_at_one_instant_the_worse_counts(one: Fact, other: Fact, grade: str) -> None:
     assert outcome(febrile(one, other)) == grade
     assert outcome(febrile(other, one)) == grade
 
@@ -320,7 +320,7 @@ def test_t_61_of_what_is_charted_at_one_instant_the_worse_counts(one: Fact, othe
     ("flow", "device", "grade"),
     [("2", "Venturi mask", 2), ("6", "Venturi mask", 2), ("6.1", "nasal cannula", 3), ("8", "nasal cannula", 3)],
 )
-def test_t_61_a_high_flow_outranks_a_device_of_grade_2_and_a_low_flow_does_not(
+def test_t61_a_high_flow_outranks_a_device_of_grade_2_and_a_low_flow_does_not(
     flow: str, device: str, grade: int
 ) -> None:
     venturi = replace(SCALE.devices["venturi"], grade=2)
@@ -330,12 +330,12 @@ def test_t_61_a_high_flow_outranks_a_device_of_grade_2_and_a_low_flow_does_not(
     assert (device in finding.headline, finding.grade) == (True, grade)
 
 
-def test_t_61_one_reading_of_oxygen_is_no_contradiction() -> None:
+def test_t61_one_reading_of_oxygen_is_no_contradiction() -> None:
     assert hypoxia(febrile(oxygen(flow="4"))).notes == ()
     assert hypoxia(febrile(oxygen("nasal-cannula", "4"))).notes == ()
 
 
-def test_t_61_a_contradiction_at_one_instant_is_said() -> None:
+def test_t61_a_contradiction_at_one_instant_is_said() -> None:
     differ = hypoxia(febrile(oxygen("nasal-cannula", "2"), oxygen("non-rebreather")))
     assert differ.notes == ("oxygen devices charted at one time differ: the one with the higher grade was used",)
     both = hypoxia(febrile(room_air(), oxygen(flow="2")))

@@ -8,6 +8,8 @@ from threading import Thread
 
 from tests.server import HOST, SECONDS
 
+END = b"\r\n\r\n"
+
 
 class Hostile:
     """A server of raw bytes: `answer` gets each connection after a request's head was read, with that head."""
@@ -53,10 +55,12 @@ class Hostile:
 
 
 def _head(connection: socket.socket) -> bytes:
-    """The head of a request, read byte by byte: its body may come with it and is left for `answer`."""
+    """The head of a request and not a byte more: its body may come with it and is left for `answer`."""
     head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        received = connection.recv(1)
+    while not head.endswith(END):
+        ahead = b"" if isinstance(connection, ssl.SSLSocket) else connection.recv(65_536, socket.MSG_PEEK)
+        end = (head + ahead).find(END)
+        received = connection.recv(max(1, len(ahead) if end < 0 else end + len(END) - len(head)))
         if not received:
             return b""
         head += received

@@ -20,9 +20,12 @@ from cds_service.fhir.deadline import FhirFailure
 from cds_service.fhir.elements import Json, interval, is_modified, member, moment, objects
 from cds_service.fhir.lanes import Lanes
 from cds_service.fhir.needs import Need
+from cds_service.fhir.ownership import Patient, own
 
 GRACE_SECONDS = 0.25
 """A query that ends at the deadline still hands over the pages it has."""
+OTHERS = "all of the answer belongs to other patients or to nobody"
+"""Then the patient's own were not told: the answer is no answer (T41)."""
 _Result = TypeVar("_Result")
 
 
@@ -60,7 +63,7 @@ class Source:
     `no_server` says why there is no client.
     """
 
-    patient_id: str
+    patient: Patient
     prefetch: Mapping[str, Any] = field(repr=False)
     client: FhirClient | None
     no_server: str
@@ -140,7 +143,7 @@ def _fetch(need: Need, source: Source, client: FhirClient) -> Supply:
     pages = _prefetched(need, source)
     link = pages[0].more if pages else None
     try:
-        for page in client.pages(need.path(source.patient_id)) if link is None else client.following(link):
+        for page in client.pages(need.path(source.patient.id)) if link is None else client.following(link):
             pages.append(page)
             if _far_enough(need, pages, source):
                 break
@@ -167,6 +170,8 @@ def _far_enough(need: Need, pages: Sequence[Page], source: Source) -> bool:
 def _supply(need: Need, pages: Sequence[Page], source: Source, truncated: str = "") -> Supply:
     read = [_resources(need, page.body) for page in pages]
     found = tuple(resource for resources, _ in read for resource in resources)
+    if found and not own(found, source.patient)[0]:
+        return Supply(need=need, state=State.UNAVAILABLE, resources=found, reason=OTHERS)
     faulty = next((n for n, (_, fault) in enumerate(read) if fault), None)
     if faulty == 0:
         return Supply(need=need, state=State.UNAVAILABLE, resources=found, reason=read[0][1])

@@ -128,7 +128,7 @@ def _source(call: HookCall, knowledge: Knowledge, access: Access, now: datetime)
     if isinstance(client, str) and call.fhirServer is not None:
         log.warning("fhir server not asked", hook_instance=call.hookInstance, reason=client)
     return Source(
-        patient_id=call.context.patientId,
+        patient=Patient(call.context.patientId, call.fhirServer),
         prefetch=call.prefetch,
         client=client if isinstance(client, FhirClient) else None,
         no_server=client if isinstance(client, str) else "",
@@ -168,7 +168,7 @@ def _timeline(
     others = [value for key, value in call.prefetch.items() if key not in asked or not is_answer(asked[key], value)]
     resources = [resource for supply in supplies.values() for resource in supply.resources]
     resources += [resource for value in others for resource in _resources(value)]
-    mine, unused = own(newest_versions(resources), Patient(call.context.patientId, call.fhirServer))
+    mine, unused = own(newest_versions(resources), source.patient)
     named = medications.for_resources(mine)
     chart = Chart(
         codebook=knowledge.codebook,

@@ -15,6 +15,7 @@ from cds_service.fhir.gaps import gaps
 from cds_service.fhir.gather import Source, State, Supply, gather
 from cds_service.fhir.lanes import Lanes
 from cds_service.fhir.needs import Need
+from cds_service.fhir.ownership import Patient
 from cds_service.hooks.knowledge import Knowledge
 from tests.server import NOW
 
@@ -36,7 +37,13 @@ class Paging:
 
 def reading(days: float) -> dict[str, Any]:
     """An entry with a temperature so many days old."""
-    return {"resource": {"resourceType": "Observation", "effectiveDateTime": ago(days).isoformat()}}
+    return {
+        "resource": {
+            "resourceType": "Observation",
+            "subject": {"reference": "Patient/p"},
+            "effectiveDateTime": ago(days).isoformat(),
+        }
+    }
 
 
 def gathered(need: Need, first: list[Any], *further: list[Any]) -> Supply:
@@ -44,7 +51,7 @@ def gathered(need: Need, first: list[Any], *further: list[Any]) -> Supply:
     page = {"resourceType": "Bundle", "entry": first, "link": [{"relation": "next", "url": "http://ehr/x"}]}
     with ThreadPoolExecutor(1) as executor:
         source = Source(
-            patient_id="p",
+            patient=Patient("p", None),
             prefetch={need.key: page},
             client=cast(FhirClient, Paging(list(further))),
             no_server="",

@@ -14,6 +14,7 @@ from cds_service.fhir.gather import Source
 from cds_service.fhir.lanes import Lanes
 from cds_service.fhir.medications import Medications
 from cds_service.fhir.memory import Repository
+from cds_service.fhir.ownership import Patient
 from cds_service.fhir.stories import load_story
 from tests.answers import SERVICE
 from tests.conftest import MakeApp
@@ -133,7 +134,7 @@ def test_a_reference_with_a_display_needs_no_query(make_app: MakeApp, fhir: Fhir
 def test_what_has_no_name_is_unknown_up_to_its_time_and_while_it_runs_throughout() -> None:
     with ThreadPoolExecutor(1) as executor:
         source = Source(
-            patient_id=PATIENT,
+            patient=Patient(PATIENT, None),
             prefetch={},
             client=None,
             no_server="no fhirServer was given",

@@ -150,7 +150,7 @@ def test_t89_a_lane_takes_so_many_calls_at_once_for_each_server() -> None:
         assert again
 
 
-def test_t89_a_server_that_hangs_starves_neither_health_nor_another_ehr(tmp_path: Path, fhir: Fhir) -> None:
+def test_t56_t89_a_server_that_hangs_starves_neither_health_nor_another_ehr(tmp_path: Path, fhir: Fhir) -> None:
     with (
         hostile(silence) as hanging,
         service_process(tmp_path / "log", f"{fhir.base},{hanging.base}", CRS_CDS_DEADLINE_SECONDS="6") as service,

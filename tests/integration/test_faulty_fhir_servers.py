@@ -115,7 +115,7 @@ def modes_of(key: str) -> list[str]:
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_t45_to_t54_whatever_goes_wrong_with_one_need_is_answered_in_time_and_said(
+def test_t45_t46_t47_t48_t49_t50_t51_t52_t53_t54_whatever_goes_wrong_with_one_need_is_answered_in_time_and_said(
     trial: Trial, undamaged: dict[str, Json], spared: dict[str, set[str]], key: str
 ) -> None:
     first = 1_000 * (1 + KEYS.index(key))

@@ -483,7 +483,7 @@ def test_t55_an_old_version_of_tls_is_a_failure(authority: trustme.CA, trusting:
 # Kept connections
 
 
-def test_kept_connections_that_the_server_has_dropped_are_no_error(connections: Connections) -> None:
+def test_t50_kept_connections_that_the_server_has_dropped_are_no_error(connections: Connections) -> None:
     """The server forgets every connection it has, as after a restart, and says so only when it is asked."""
     seen: dict[Any, int] = {}
     together = Barrier(5, timeout=SECONDS)

@@ -4,12 +4,16 @@ CdsError
 ├── InvalidRequest          400 structure   the body is not a hook call
 ├── MissingData             412 processing  grading is impossible: needed data cannot be had
 ├── PatientMismatch         422 invariant   the prefetch holds another patient
+├── Unauthenticated         401 login       no token or key that proves who calls
+├── Forbidden               403 forbidden   who calls may not do that here
 ├── UnknownService          404 not-found   no service of that id
 ├── MethodNotAllowed        405 not-supported
 ├── BodyTooLarge            413 too-costly
 ├── UnsupportedMediaType    415 not-supported
+├── TooManyCalls            429 throttled   this client calls more often than it may
 ├── Unavailable             503 transient   a part this service needs is down
-│   └── StoreUnavailable    503 transient   answers and feedback cannot be kept or read
+│   ├── StoreUnavailable    503 transient   answers and feedback cannot be kept or read
+│   └── SwitchedOff         503 transient   the service is switched off by its operator
 ├── FhirServerError         (the embedded FHIR server of demo and tests)
 │   ├── FhirBadRequest      400 invalid
 │   ├── FhirNotFound        404 not-found
@@ -30,11 +34,14 @@ class CdsError(Exception):
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     issue: ClassVar[str] = "exception"
+    retry_seconds: int | None = None
+    """When the same call may come again, where that can help."""
 
-    def __init__(self, message: str, *, expression: str | None = None) -> None:
+    def __init__(self, message: str, *, expression: str | None = None, retry_seconds: int | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.expression = expression
+        self.retry_seconds = retry_seconds or self.retry_seconds
 
 
 class InvalidRequest(CdsError):
@@ -56,6 +63,24 @@ class PatientMismatch(CdsError):
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     issue = "invariant"
+
+
+class Unauthenticated(CdsError):
+    """No token or key that proves who calls: the caller is told nothing else, `reason` is for the log."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    issue = "login"
+
+    def __init__(self, reason: str, *, expression: str | None = None) -> None:
+        super().__init__("this address needs a valid token or key in the header Authorization", expression=expression)
+        self.reason = reason
+
+
+class Forbidden(CdsError):
+    """Who calls may not do that here."""
+
+    status = HTTPStatus.FORBIDDEN
+    issue = "forbidden"
 
 
 class UnknownService(CdsError):
@@ -86,15 +111,29 @@ class UnsupportedMediaType(CdsError):
     issue = "not-supported"
 
 
+class TooManyCalls(CdsError):
+    """This client calls more often than it may."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    issue = "throttled"
+
+
 class Unavailable(CdsError):
     """A part this service needs is down; the same call may succeed later."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     issue = "transient"
+    retry_seconds = 5
 
 
 class StoreUnavailable(Unavailable):
     """The database of answers and feedback cannot be reached, or refuses."""
+
+
+class SwitchedOff(Unavailable):
+    """The service is switched off by its operator, for this client or for all."""
+
+    retry_seconds = 300
 
 
 class FhirServerError(CdsError):

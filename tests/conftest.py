@@ -1,7 +1,7 @@
 """What tests share: the servers, and the application in this process."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from cds_service.clients.trusted import TrustedClient
 from cds_service.content.load import load
 from cds_service.fhir.memory import Repository
 from cds_service.hooks.knowledge import Knowledge
@@ -130,9 +131,9 @@ def make_app(knowledge: Knowledge, state: Path, tmp_path_factory: pytest.TempPat
     """Makes applications in this process, at NOW, each with a store of its own; closes them at the end."""
     with ExitStack() as end:
 
-        def make(clock: Any = lambda: NOW, **settings: Any) -> FlaskClient:
+        def make(clock: Any = lambda: NOW, clients: Sequence[TrustedClient] = (), **settings: Any) -> FlaskClient:
             own = shutil.copytree(state, tmp_path_factory.mktemp("app"), dirs_exist_ok=True)
-            app = create_app(Settings(**{"auth": "off", "state_folder": own} | settings), knowledge, clock)
+            app = create_app(Settings(**{"auth": "off", "state_folder": own} | settings), knowledge, clock, clients)
             end.callback(app.extensions["crs-cds"].close)
             end.callback(app.extensions["crs-cds-memory"].close)
             return app.test_client()

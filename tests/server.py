@@ -229,7 +229,7 @@ def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _main() -> None:
-    from cds_service.cli.serve import knowledge_of
+    from cds_service.cli.serve import clients_of, knowledge_of
     from cds_service.web.app import create_app
     from cds_service.web.logs import configure_logs
     from cds_service.web.serve import Server
@@ -238,10 +238,11 @@ def _main() -> None:
 
     settings = read_settings()
     knowledge = knowledge_of(settings)
+    clients = clients_of(settings, knowledge)
     port, now, workers = int(sys.argv[1]), datetime.fromisoformat(sys.argv[2]), int(sys.argv[3])
     prepare_state(settings, now)
     configure_logs()
-    Server(lambda: create_app(settings, knowledge, lambda: now), HOST, port, workers).run()
+    Server(lambda: create_app(settings, knowledge, lambda: now, clients), HOST, port, workers).run()
 
 
 if __name__ == "__main__":

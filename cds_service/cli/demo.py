@@ -67,6 +67,7 @@ def _serve(folder: Path, port: int, state: Path) -> None:
 
     base = read_settings().model_dump()
     own = {"auth": "off", "fhir_servers": (f"http://{HOST}:{port}/fhir",), "state_folder": state, "database_url": None}
+    own |= {"operator_key": None, "services_off": ()}
     settings = Settings(**{**base, **own})
     prepare_state(settings, datetime.now(UTC))
     knowledge = knowledge_of(settings)

@@ -5,22 +5,45 @@ from pathlib import Path
 
 import click
 
+from cds_service.clients.switches import read_switches
+from cds_service.clients.trusted import Known, TrustedClient, read_trusted_clients
 from cds_service.content.load import load
 from cds_service.errors import InvalidSettings
 from cds_service.hooks.knowledge import Knowledge
-from cds_service.web.settings import Settings, check_authentication, read_settings
+from cds_service.hooks.services import SERVICES
+from cds_service.web.settings import Settings, read_settings
 
 
 def knowledge_of(settings: Settings) -> Knowledge:
     """The knowledge an installation is set to. Raises InvalidContent or InvalidSettings."""
     content = load(settings.content, settings.protocol)
-    named = {"CRS_CDS_CLIENT_PROFILE": settings.client_profile}
-    named |= {f"CRS_CDS_ISSUER_PROFILES {issuer}": profile for issuer, profile in settings.issuer_profiles.items()}
-    for setting, profile in named.items():
-        if profile not in content.clients:
-            known = ", ".join(sorted(content.clients))
-            raise InvalidSettings(f"{setting} {profile!r} is not one of: {known}")
+    if settings.client_profile not in content.clients:
+        known = ", ".join(sorted(content.clients))
+        raise InvalidSettings(f"CRS_CDS_CLIENT_PROFILE {settings.client_profile!r} is not one of: {known}")
     return Knowledge.of(content, settings.zone, settings.client_profile, settings.about_url)
+
+
+def clients_of(settings: Settings, knowledge: Knowledge) -> tuple[TrustedClient, ...]:
+    """The clients that an installation trusts, none where callers are not checked. Raises InvalidSettings."""
+    services = [known.id for known in SERVICES]
+    for service in settings.services_off:
+        if service not in services:
+            raise InvalidSettings(f"CRS_CDS_SERVICES_OFF {service!r} is not one of: {', '.join(services)}")
+    read_switches(settings.state_folder)
+    if settings.auth == "off":
+        return ()
+    if settings.trusted_clients is None:
+        raise InvalidSettings(
+            "CRS_CDS_AUTH is `required`, and no client is trusted: name them in the file of CRS_CDS_TRUSTED_CLIENTS."
+            " Set CRS_CDS_AUTH=off only on a closed network or behind a gateway that authenticates clients."
+        )
+    if settings.public_url is None:
+        raise InvalidSettings(
+            "CRS_CDS_AUTH is `required`: set CRS_CDS_PUBLIC_URL too, the URL by which clients call this service."
+            " Their tokens are made for it, and for no other."
+        )
+    known = Known(profiles=knowledge.content.clients, services=services, plain_http=settings.plain_http)
+    return read_trusted_clients(settings.trusted_clients, known)
 
 
 @click.command()
@@ -31,10 +54,10 @@ def knowledge_of(settings: Settings) -> Knowledge:
 def serve(host: str, port: int, workers: int, config: Path | None) -> None:
     """Run the service with the production server (gunicorn, threads)."""
     settings = read_settings(config)
-    check_authentication(settings)
     for name in settings.without_effect:
-        click.echo(f"{name} is set, and this version does not use it", err=True)
+        click.echo(f"{name} is set, and has no effect with CRS_CDS_AUTH={settings.auth}", err=True)
     knowledge = knowledge_of(settings)
+    clients = clients_of(settings, knowledge)
     from cds_service.web.app import create_app
     from cds_service.web.logs import configure_logs
     from cds_service.web.serve import Server
@@ -43,4 +66,4 @@ def serve(host: str, port: int, workers: int, config: Path | None) -> None:
     prepare_state(settings, datetime.now(UTC))
     configure_logs()
     click.echo(f"CDS Hooks discovery: http://{host}:{port}/cds-services", err=True)
-    Server(lambda: create_app(settings, knowledge), host, port, workers).run()
+    Server(lambda: create_app(settings, knowledge, clients=clients), host, port, workers).run()

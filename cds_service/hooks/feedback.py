@@ -84,11 +84,14 @@ def take_feedback(body: Any, service_id: str, client: str, store: Store, now: da
     """Keep the feedback of a call of `client`, received at `now`; the response, once it is durable.
 
     Raises InvalidRequest with the path of the first member at fault: the sound entries of the call are kept
-    nevertheless (T78). Raises StoreUnavailable, never acknowledges what is not kept (T82).
+    nevertheless (T78). To a card of another client it is kept as to an unknown one, and the log raises the alarm (T79).
+    Raises StoreUnavailable, never acknowledges what is not kept (T82).
     """
     records, fault = read_feedback(body, service_id, client, now)
     matched = store.add_feedback(records)
     log.info("feedback", service=service_id, entries=len(records), matched=matched)
+    if matched < len(records) and (others := store.of_others({record.card for record in records}, client)):
+        log.error("feedback to cards of another client", service=service_id, client=client, entries=others)
     if fault is not None:
         raise fault
     return {"received": len(records)}

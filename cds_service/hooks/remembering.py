@@ -13,9 +13,9 @@ from typing import Any
 import structlog
 
 from cds_service.crs.assessment import Status
-from cds_service.errors import MissingData, StoreUnavailable
+from cds_service.errors import MissingData, StoreUnavailable, SwitchedOff
 from cds_service.hooks.answer import Answer, Suppressed
-from cds_service.hooks.call import HookCall
+from cds_service.hooks.call import HookCall, read_call
 from cds_service.hooks.cards import Card, topic_of
 from cds_service.hooks.evaluate import Access
 from cds_service.hooks.knowledge import Knowledge
@@ -31,12 +31,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who calls, and with what the answer is made and remembered."""
+    """Who calls, with what the answer is made and remembered, and which services are off for this client."""
 
     client: str
     knowledge: Knowledge
     access: Access
     memory: Memory
+    services_off: frozenset[str] = frozenset()
 
 
 def answer_and_remember(service: Service, body: Any, caller: Caller, now: datetime) -> Answer:
@@ -46,14 +47,22 @@ def answer_and_remember(service: Service, body: Any, caller: Caller, now: dateti
     """
     begun = time.monotonic()
     try:
+        _switched_on(service, body, caller)
         answer = service.answer(body, service.id, caller.knowledge, caller.access, now)
-    except MissingData as error:
+    except (MissingData, SwitchedOff) as error:
         _remember(caller, _unavailable(service, body, caller, now, error, begun))
         raise
     if service.hook == "patient-view":
         answer = _without_answered(answer, caller, now)
     _remember(caller, _record(service, answer, caller, begun))
     return answer
+
+
+def _switched_on(service: Service, body: Any, caller: Caller) -> None:
+    """Raises SwitchedOff when the service is off for its caller: nothing of a call is looked at but its envelope."""
+    if service.id in caller.services_off:
+        read_call(body, service.hook, HookCall)
+        raise SwitchedOff(f"{service.id} is switched off by its operator: nothing was graded")
 
 
 def _without_answered(answer: Answer, caller: Caller, now: datetime) -> Answer:
@@ -139,7 +148,7 @@ def _order(suggestion: Mapping[str, Any]) -> str:
 
 
 def _unavailable(
-    service: Service, body: Any, caller: Caller, now: datetime, error: MissingData, begun: float
+    service: Service, body: Any, caller: Caller, now: datetime, error: MissingData | SwitchedOff, begun: float
 ) -> AnswerRecord:
     """A call that could be read and not graded: it passed the checks of its envelope."""
     context = body["context"]

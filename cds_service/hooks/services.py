@@ -1,6 +1,6 @@
 """The CDS services: ONE table, one id for each hook, and the discovery document made from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -63,8 +63,8 @@ def service(service_id: str) -> Service:
     raise UnknownService("there is no CDS service of that id: GET /cds-services lists them")
 
 
-def discovery(needs: tuple[Need, ...]) -> dict[str, Any]:
-    """The discovery document (D-1 to D-9); the prefetch templates are the table of needs."""
+def discovery(needs: tuple[Need, ...], off: Collection[str] = ()) -> dict[str, Any]:
+    """The discovery document (D-1 to D-9), without services that are `off`; its templates are the table of needs."""
     templates = {need.key: need.template for need in needs}
     return {
         "services": [
@@ -78,5 +78,6 @@ def discovery(needs: tuple[Need, ...]) -> dict[str, Any]:
                 "the allow-list of this installation.",
             }
             for known in SERVICES
+            if known.id not in off
         ]
     }

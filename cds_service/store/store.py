@@ -72,6 +72,10 @@ class Store:
         """
         return self.writing.run(lambda: self._add_feedback(records), seconds=BUSY_SECONDS)
 
+    def of_others(self, uuids: Collection[str], client: str) -> int:
+        """How many of the cards were shown to other clients and never to this one (T79)."""
+        return self.reading.run(lambda: self._of_others(uuids, client))
+
     def use_once(self, issuer: str, jti: str, until: datetime) -> bool:
         """Whether the token `jti` of an issuer is used for the first time; from then on it is used (T19).
 
@@ -184,6 +188,14 @@ class Store:
                     connection.execute(feedback.insert(), fresh)
                 append(connection, [feedback_entry(row) for row in fresh])
         return matched
+
+    def _of_others(self, uuids: Collection[str], client: str) -> int:
+        others, mine = set[str](), set[str]()
+        with reaching(), self._engine.connect() as connection:
+            for batch in _batches(sorted(uuids)):
+                for uuid, shown_to in _shown(connection, batch):
+                    (mine if shown_to == client else others).add(uuid)
+        return len(others - mine)
 
     def _use_once(self, digest: str, until: datetime) -> bool:
         with reaching(), writing(self._engine).begin() as connection:

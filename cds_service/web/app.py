@@ -1,6 +1,6 @@
 """The Flask application: routes, limits, CORS, and one place where errors become answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,26 +13,31 @@ from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from cds_service.clients.admission import Admission
+from cds_service.clients.key_sets import MAXIMUM_BYTES, READ_SECONDS
+from cds_service.clients.switches import Switches
+from cds_service.clients.trusted import TrustedClient
 from cds_service.errors import (
     BodyTooLarge,
     CdsError,
     InvalidRequest,
     MethodNotAllowed,
+    Unauthenticated,
     UnknownService,
     UnsupportedMediaType,
     operation_outcome,
 )
-from cds_service.fhir.client import Connections
+from cds_service.fhir.client import Connections, read_document
 from cds_service.fhir.strict_json import parse
 from cds_service.hooks.evaluate import Access
 from cds_service.hooks.feedback import take_feedback
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.remembering import Caller, answer_and_remember
-from cds_service.hooks.services import discovery, service
+from cds_service.hooks.services import SERVICES, discovery, service
 from cds_service.store.records import UNCHECKED_CLIENT
 from cds_service.web.about import About
+from cds_service.web.callers import caller, check_callers, is_cds_route, now
 from cds_service.web.cors import allow_browsers
-from cds_service.web.issuers import issuer
 from cds_service.web.page import HTML, JSON, POLICY
 from cds_service.web.report import FORMATS, count, day, form, written
 from cds_service.web.settings import Settings
@@ -41,8 +46,6 @@ from cds_service.web.state import open_memory
 THREADS = 24
 """Requests that a worker answers at once, more than may wait for one FHIR server (T89). Each may ask for all needs in
 parallel without waiting for another's."""
-RETRY_SECONDS = "5"
-"""When a call that could not be answered may come again."""
 OPENAPI = files("cds_service.web").joinpath("openapi.json").read_bytes()
 """What every route takes and answers, written by hand and kept equal to the routes by the tests."""
 TOO_LARGE = "the body is larger than this service reads"
@@ -56,39 +59,44 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now) -> Flask:
-    """The application for checked settings and knowledge. `clock` gives the instant of each request."""
+def create_app(
+    settings: Settings, knowledge: Knowledge, clock: Clock = utc_now, clients: Sequence[TrustedClient] = ()
+) -> Flask:
+    """The application for checked settings, knowledge and clients. `clock` gives the instant of each request."""
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = settings.maximum_body_bytes + 1  # a chunked body is cut there, not refused
     app.extensions["crs-cds"] = access = _access(settings, knowledge)
     app.extensions["crs-cds-memory"] = memory = open_memory(settings)
-    caller = Caller(client=UNCHECKED_CLIENT, knowledge=knowledge, access=access, memory=memory)
-    clients = knowledge.content.clients
-    callers = {
-        name: replace(caller, knowledge=replace(knowledge, profile=clients[profile]))
-        for name, profile in settings.issuer_profiles.items()
-    }
-    document = orjson.dumps(discovery(knowledge.needs))
+    unchecked = Caller(
+        client=UNCHECKED_CLIENT,
+        knowledge=knowledge,
+        access=access,
+        memory=memory,
+        services_off=frozenset(settings.services_off),
+    )
+    callers = {unchecked.client: unchecked} | {client.id: _caller(client, unchecked) for client in clients}
+    admission = _admission(settings, clients, unchecked) if settings.auth == "required" else None
+    switches = Switches(settings.state_folder, [known.id for known in SERVICES])
+    check_callers(app, settings, callers, admission, switches, clock)
     described = About.of(knowledge.content)
 
     @app.get("/cds-services")
     def discover() -> Response:
-        return _answer(document)
+        return _answer(orjson.dumps(discovery(knowledge.needs, caller().services_off)))
 
     @app.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
         known = service(service_id)
         body = parse(_body(settings.maximum_body_bytes))
-        written_for = callers.get(issuer(request.headers.get("Authorization")), caller)
-        return _answer(orjson.dumps(answer_and_remember(known, body, written_for, clock()).response))
+        return _answer(orjson.dumps(answer_and_remember(known, body, caller(), now()).response))
 
     @app.post("/cds-services/<service_id>/feedback")
     def feedback(service_id: str) -> Response:
         known = service(service_id)
         body = parse(_body(settings.maximum_body_bytes))
-        return _answer(orjson.dumps(take_feedback(body, known.id, UNCHECKED_CLIENT, memory.store, clock())))
+        return _answer(orjson.dumps(take_feedback(body, known.id, caller().client, memory.store, now())))
 
     @app.get("/healthz")
     def healthy() -> Response:
@@ -111,13 +119,35 @@ def create_app(settings: Settings, knowledge: Knowledge, clock: Clock = utc_now)
     @app.get("/report")
     def report() -> Response:
         first, last = (day(name, request.args.get(name)) for name in ("from", "to"))
-        counted = count(memory.store, first, last, clock(), settings.zone)
+        counted = count(memory.store, first, last, now(), settings.zone)
         kind = form(request.args.get("format")) or request.accept_mimetypes.best_match(FORMATS.values(), HTML)
         return _page(written(counted, kind), kind)
 
     _answer_errors(app)
     allow_browsers(app, settings.cors_origins)
     return app
+
+
+def _caller(client: TrustedClient, unchecked: Caller) -> Caller:
+    """What the calls of a trusted client may do: its FHIR servers and no others, and its form of answers."""
+    known = unchecked.knowledge
+    profile = known.profile if client.profile is None else known.content.clients[client.profile]
+    return replace(
+        unchecked,
+        client=client.id,
+        knowledge=replace(known, profile=profile),
+        access=replace(unchecked.access, allow_list=client.fhir_servers),
+        services_off=unchecked.services_off | client.services_off,
+    )
+
+
+def _admission(settings: Settings, clients: Sequence[TrustedClient], unchecked: Caller) -> Admission:
+    def read(client: TrustedClient) -> bytes:
+        connections = unchecked.access.connections
+        return read_document(str(client.jku), client.jku_networks, connections, READ_SECONDS, MAXIMUM_BYTES)
+
+    use_once = unchecked.memory.store.use_once
+    return Admission(clients, read, use_once, settings.calls_per_minute, fail_open=settings.jti_fail_open)
 
 
 def _access(settings: Settings, knowledge: Knowledge) -> Access:
@@ -201,13 +231,15 @@ def _where(error: Exception) -> str:
 
 def _error(error: CdsError) -> Response:
     response = _described(error)
-    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        response.headers["Retry-After"] = RETRY_SECONDS
+    if error.retry_seconds is not None:
+        response.headers["Retry-After"] = str(error.retry_seconds)
+    if isinstance(error, Unauthenticated):
+        response.headers["WWW-Authenticate"] = "Bearer" if is_cds_route() else 'Basic realm="crs-cds", charset="UTF-8"'
     return response
 
 
 def _described(error: CdsError) -> Response:
-    if request.path == "/cds-services" or request.path.startswith("/cds-services/"):
+    if is_cds_route():
         return _answer(orjson.dumps(operation_outcome(error)), error.status, "application/fhir+json")
     problem = {
         "type": "about:blank",

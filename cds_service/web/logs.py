@@ -13,6 +13,7 @@ ALLOWED = frozenset(
         "level",
         "timestamp",
         "service",
+        "client",
         "hook_instance",
         "status",
         "cards",

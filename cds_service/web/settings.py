@@ -3,7 +3,6 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -26,6 +25,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
 
     auth: Literal["required", "off"] = Field("required", description="Whether callers must prove who they are")
+    trusted_clients: Path | None = Field(None, description="TOML file of the clients whose tokens are accepted")
+    jti_fail_open: bool = Field(False, description="Take tokens also while the store cannot tell if they were used")
+    calls_per_minute: int = Field(3000, ge=1, description="Calls of one client that a worker answers in a minute")
+    services_off: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Services that are switched off for all clients, separated by commas"
+    )
+    operator_key: SecretStr | None = Field(None, description="Key to what is for operators: the report, the metrics")
     plain_http: bool = Field(False, description="Ask FHIR servers on other machines over plain HTTP too")
     fhir_servers: Annotated[tuple[FhirServer, ...], NoDecode] = Field(
         (), description="FHIR base URLs that may be called, separated by commas, each with the ranges of its addresses"
@@ -37,9 +43,6 @@ class Settings(BaseSettings):
         "supplied-crs", description="Id of the protocol in cards/protocols/, or the path of a protocol file (.toml)"
     )
     client_profile: str = Field("generic", description="Id of the client profile in cards/clients/")
-    issuer_profiles: Annotated[Mapping[str, str], NoDecode] = Field(
-        {}, description="Other client profiles by the issuer of the client's token: issuer=profile, separated by commas"
-    )
     content: Path | None = Field(None, description="A cards/ folder of the site in place of the one installed")
     timezone: str = Field(
         "UTC", description="IANA time zone in which times are shown, and charted times without one read"
@@ -58,13 +61,12 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, description="Store of answers and feedback in place of a file")
     pseudonym_key: SecretStr | None = Field(None, description="Key of the pseudonyms in place of one in the folder")
     retention_days: int = Field(365, ge=1, le=36_500, description="How long answers and feedback are kept")
-    trusted_clients: Any = Field(None, repr=False, description="Clients whose tokens are accepted; nothing uses it yet")
 
     @property
     def without_effect(self) -> tuple[str, ...]:
-        """Settings that are set, belong to the service's contract, and that this version does not use."""
-        later = ("trusted_clients",)
-        return tuple(PREFIX + name.upper() for name in later if getattr(self, name) is not None)
+        """Settings that are set and change nothing: who calls is told by tokens, or by nothing."""
+        idle = ("fhir_servers",) if self.auth == "required" else ("trusted_clients", "jti_fail_open")
+        return tuple(PREFIX + name.upper() for name in idle if getattr(self, name))
 
     @property
     def store_url(self) -> str:
@@ -72,17 +74,7 @@ class Settings(BaseSettings):
         given = self.database_url
         return given.get_secret_value() if given is not None else f"sqlite:///{self.state_folder / 'crs-cds.db'}"
 
-    @field_validator("issuer_profiles", mode="before")
-    @classmethod
-    def _by_issuer(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        pairs = [item.strip().rpartition("=") for item in value.split(",") if item.strip()]
-        if any(not issuer or not profile for issuer, _, profile in pairs):
-            raise ValueError("write issuer=profile, e.g. https://ehr.example.org/fhir=epic")
-        return {issuer.strip(): profile.strip() for issuer, _, profile in pairs}
-
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "services_off", mode="before")
     @classmethod
     def _separated(cls, value: object) -> object:
         if isinstance(value, str):
@@ -155,7 +147,7 @@ class Settings(BaseSettings):
             raise ValueError("write sqlite:////folder/file.db or postgresql://user:password@host/database")
         return value
 
-    @field_validator("pseudonym_key")
+    @field_validator("pseudonym_key", "operator_key")
     @classmethod
     def _long(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < SHORTEST_KEY:
@@ -213,12 +205,3 @@ def _words(message: str) -> str:
     if message == "Extra inputs are not permitted":
         return f"there is no such setting, only {', '.join(sorted(Settings.model_fields))}"
     return message.removeprefix("Value error, ")
-
-
-def check_authentication(settings: Settings) -> None:
-    """Raises InvalidSettings unless it is said that callers are not checked here."""
-    if settings.auth == "required":
-        raise InvalidSettings(
-            "CRS_CDS_AUTH is `required`, and no client can be trusted: this version does not check client tokens"
-            " yet. Set CRS_CDS_AUTH=off only on a closed network or behind a gateway that authenticates clients."
-        )

@@ -1,29 +1,20 @@
 """Client profiles: each EHR gets answers that it understands, and every answer still keeps the contract."""
 
-import json
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
-from cds_service.cli.serve import knowledge_of
 from cds_service.conformance.judge import check
-from cds_service.errors import InvalidSettings
 from cds_service.fhir.client import Connections
 from cds_service.hooks.evaluate import Access
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.services import service
-from cds_service.web.settings import Settings
-from tests.answers import PATIENT, SERVICE
 from tests.bedside import content
 from tests.chart import NOW, Json, exact
-from tests.conftest import MakeApp
 from tests.contract.test_order_hooks import call as order_call
 from tests.contract.test_order_hooks import draft
-from tests.server import hook_call
 from tests.stories.vignettes import patient_id, vignette_bundle, vignettes
 
 PROFILES = ("generic", "epic", "oracle-health", "sandbox")
@@ -119,45 +110,6 @@ def test_an_order_is_changed_only_for_clients_that_take_that(profile: str, acces
     found = suggestions(cards(profile, "V08", access, [draft(100)]))
     kinds = [item["actions"][0]["type"] for item in found if "656 mg" in item["label"]]
     assert kinds == ["update" if profile == "generic" else "create"]
-
-
-def bearer(claims: object) -> dict[str, str]:
-    """The header with an unsigned token of these claims."""
-    parts = [urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({"alg": "none"}, claims)]
-    return {"Authorization": f"Bearer {parts[0]}.{parts[1]}.c2lnbmF0dXJl"}
-
-
-@pytest.mark.parametrize(
-    ("headers", "profile"),
-    [
-        ({}, "generic"),
-        (bearer({"iss": "https://ehr.example/fhir"}), "oracle-health"),
-        (bearer({"iss": "https://other.example"}), "generic"),
-        (bearer({"iss": ["https://ehr.example/fhir"]}), "generic"),
-        (bearer(["https://ehr.example/fhir"]), "generic"),
-        ({"Authorization": "Bearer a.!!!.c"}, "generic"),
-        ({"Authorization": "Bearer abc"}, "generic"),
-        ({"Authorization": "Basic " + bearer({"iss": "https://ehr.example/fhir"})["Authorization"][7:]}, "generic"),
-    ],
-)
-def test_the_issuer_of_the_token_chooses_the_profile(
-    make_app: MakeApp, filled: Json, headers: dict[str, str], profile: str
-) -> None:
-    client = make_app(issuer_profiles="https://ehr.example/fhir=oracle-health, https://third.example=epic")
-    body = hook_call(PATIENT, prefetch=filled)
-    found = client.post(SERVICE, json=body, headers=headers).get_json()["cards"]
-    assert ("overrideReasons" in found[0]) is (profile == "generic")
-
-
-@pytest.mark.parametrize("value", ["epic", "=epic", "https://ehr.example="])
-def test_a_profile_without_its_issuer_is_refused_at_start(value: str) -> None:
-    with pytest.raises(ValidationError, match="issuer=profile"):
-        Settings(issuer_profiles=value)
-
-
-def test_a_profile_that_does_not_exist_is_refused_at_start() -> None:
-    with pytest.raises(InvalidSettings, match=r"CRS_CDS_ISSUER_PROFILES https://ehr\.example 'epik' is not one of"):
-        knowledge_of(Settings(issuer_profiles="https://ehr.example=epik"))
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -12,12 +12,13 @@ import pytest
 
 from cds_service.errors import InvalidSettings
 from cds_service.fhir.addresses import FhirServer
-from cds_service.web.settings import PREFIX, Settings, check_authentication, read_settings
+from cds_service.web.settings import PREFIX, Settings, read_settings
 from tests.server import ROOT, clean_environment
 
 DOCUMENT = (ROOT / "docs" / "settings.md").read_text()
 WITHOUT_LITERAL = {
-    "issuer_profiles": {},
+    "services_off": (),
+    "operator_key": None,
     "fhir_servers": (),
     "ca_bundle": None,
     "content": None,
@@ -114,6 +115,9 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
         ("DATABASE_URL", "mysql://crs@db.example/crs"),
         ("DATABASE_URL", "/var/lib/crs.db"),
         ("PSEUDONYM_KEY", "x" * 31),
+        ("OPERATOR_KEY", "x" * 31),
+        ("CALLS_PER_MINUTE", "0"),
+        ("JTI_FAIL_OPEN", "perhaps"),
         ("RETENTION_DAYS", "0"),
         ("RETENTION_DAYS", "for ever"),
         ("CORS_ORIGINS", "https://ehr.example/"),
@@ -158,12 +162,6 @@ def test_origins_and_bases_are_kept_in_one_spelling() -> None:
     assert [server.base for server in settings.fhir_servers] == ["https://ehr.example:443/FHIR", "http://[::1]:8080"]
 
 
-def test_authentication_that_is_required_is_refused_until_it_exists() -> None:
-    with pytest.raises(InvalidSettings, match="CRS_CDS_AUTH=off"):
-        check_authentication(Settings())
-    check_authentication(Settings(auth="off"))
-
-
 def serve(*options: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """`crs-cds serve`, which must not come to serve."""
     command = [sys.executable, "-m", "cds_service", "serve", "--port", "0", *options]
@@ -175,6 +173,12 @@ def serve(*options: str, **settings: str) -> subprocess.CompletedProcess[str]:
     ("settings", "words"),
     [
         ({}, "CRS_CDS_AUTH=off"),
+        ({"CRS_CDS_TRUSTED_CLIENTS": "/no/such/file.toml"}, "CRS_CDS_PUBLIC_URL"),
+        (
+            {"CRS_CDS_TRUSTED_CLIENTS": "/no/such/file.toml", "CRS_CDS_PUBLIC_URL": "https://cds.example"},
+            "/no/such/file.toml cannot be read",
+        ),
+        ({"CRS_CDS_AUTH": "off", "CRS_CDS_SERVICES_OFF": "crs-order-sing"}, "crs-order-sing"),
         ({"CRS_CDS_AUTH": "maybe"}, "CRS_CDS_AUTH"),
         ({"CRS_CDS_AUTH": "off", "CRS_CDS_PROTOCOL": "nobodys"}, "nobodys"),
         ({"CRS_CDS_AUTH": "off", "CRS_CDS_CLIENT_PROFILE": "nobodys"}, "CRS_CDS_CLIENT_PROFILE"),
@@ -208,12 +212,22 @@ def test_t93_serve_does_not_start_on_content_with_a_fault_and_names_its_line(tmp
     assert re.search(r"scales/astct-2019\.toml:\d+: fever\.threshold: 83\.0 is not among", ended.stderr)
 
 
-def test_settings_of_the_contract_that_have_no_effect_yet_are_accepted_and_said(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert read_settings().without_effect == ()
-    monkeypatch.setenv("CRS_CDS_DATABASE_URL", "postgresql://crs:canary@db.example/crs")
-    monkeypatch.setenv("CRS_CDS_TRUSTED_CLIENTS", "clients.toml")
-    settings = read_settings()
-    assert settings.without_effect == ("CRS_CDS_TRUSTED_CLIENTS",)
+@pytest.mark.parametrize(
+    ("auth", "idle"),
+    [
+        ("off", ("CRS_CDS_TRUSTED_CLIENTS", "CRS_CDS_JTI_FAIL_OPEN")),
+        ("required", ("CRS_CDS_FHIR_SERVERS",)),
+    ],
+)
+def test_settings_that_have_no_effect_beside_the_others_are_said(auth: str, idle: tuple[str, ...]) -> None:
+    assert Settings(auth=auth).without_effect == ()
+    given = {"trusted_clients": "clients.toml", "jti_fail_open": True, "fhir_servers": "https://ehr.example/fhir"}
+    assert Settings(auth=auth, **given).without_effect == idle
+
+
+def test_secrets_stand_in_no_representation_of_the_settings() -> None:
+    secret = "canary-canary-canary-canary-canary"
+    settings = Settings(
+        database_url=f"postgresql://crs:{secret}@db.example/crs", operator_key=secret, pseudonym_key=secret
+    )
     assert "canary" not in repr(settings)

@@ -1,0 +1,1 @@
+"""Who may call: the clients that are trusted, what their tokens must be, and what is switched off."""

@@ -28,6 +28,12 @@ class Switch(BaseModel):
     since: datetime
 
 
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    off: list[Switch] = []
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """The file as it was read last, and what tells that it has changed."""
@@ -68,13 +74,10 @@ def read_switches(folder: Path) -> tuple[Switch, ...]:
     """What the file of a state folder says, nothing when there is none. Raises InvalidSettings."""
     file = folder / FILE
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-        if document.keys() - {"off"}:
-            raise InvalidSettings(f"{file} must hold tables [[off]], and nothing else")
-        return tuple(Switch.model_validate(entry) for entry in document.get("off", []))
+        return tuple(_File.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).off)
     except FileNotFoundError:
         return ()
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError, TypeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
         raise InvalidSettings(f"{file} cannot be read: put it right, or remove it to switch everything on") from error
 
 

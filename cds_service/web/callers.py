@@ -92,7 +92,9 @@ def _operator(settings: Settings) -> None:
             raise Forbidden("this address is for operators: set CRS_CDS_OPERATOR_KEY and send it as Bearer or password")
         return
     given = request.authorization
-    secret = (given.token or given.password or "") if given is not None else ""
-    if not compare_digest(secret.encode(), settings.operator_key.get_secret_value().encode()):
+    secret = None
+    if given is not None and given.type in ("bearer", "basic"):
+        secret = given.token if given.type == "bearer" else given.password
+    if not compare_digest((secret or "").encode(), settings.operator_key.get_secret_value().encode()):
         log.warning("key refused")
         raise Unauthenticated("operator key")

@@ -162,7 +162,7 @@ def test_t24_where_no_key_is_set_the_report_is_closed_and_says_what_to_set(make_
     assert make_app(auth="off").get("/report").status_code == 200
 
 
-@pytest.mark.parametrize("url", ["/about", "/healthz", "/readyz"])
+@pytest.mark.parametrize("url", ["/about", "/healthz", "/openapi.json", "/readyz"])
 def test_t24_what_tells_nothing_of_patients_stays_open(make_app: MakeApp, url: str) -> None:
     assert make_app(auth="required", public_url=PUBLIC, operator_key=KEY).get(url).status_code == 200
 

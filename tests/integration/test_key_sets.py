@@ -21,6 +21,7 @@ from cds_service.clients.key_sets import (
     USABLE_SECONDS,
     KeySet,
 )
+from cds_service.clients.tokens import LONGEST_TOKEN
 from cds_service.clients.trusted import TrustedClient
 from cds_service.errors import Unavailable
 from cds_service.fhir.client import Connections, read_document
@@ -268,6 +269,9 @@ def test_t22_the_service_reads_keys_where_they_are_published_and_says_503_withou
             assert "https://away.example" not in unavailable.text
             assert [discover(token(DISCOVERY)).status_code for _ in range(3)] == [200] * 3
             assert discover(token(DISCOVERY, by=key("RS384"))).status_code == 401
+            longest = token(DISCOVERY, sub="s" * 5680)
+            assert 7900 < len(longest) <= LONGEST_TOKEN
+            assert discover(longest).status_code == 200
             assert publisher.asked == 1
 
 

@@ -61,7 +61,7 @@ def without_store(client: FlaskClient) -> FlaskClient:
     """The same application, whose database went away."""
     memory: Memory = client.application.extensions["crs-cds-memory"]
     file = Path(str(memory.store._engine.url.database))
-    memory.store.close()
+    memory.store._engine.dispose()
     for part in file.parent.glob(f"{file.name}*"):
         part.unlink()
     file.mkdir()

@@ -1,7 +1,8 @@
 """What the service remembers of an answer, and what it holds back because it was answered before (clinical 7.2).
 
 No state of a patient is kept: an answer is graded anew each time, the store only says what was shown and what a
-clinician did with it. When the store is away hooks answer all the same, and nothing is held back.
+clinician did with it. When the store is away hooks answer all the same, records wait in the spool, and nothing is held
+back.
 """
 
 import time
@@ -9,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-
-import structlog
 
 from cds_service.crs.assessment import Status
 from cds_service.errors import MissingData, StoreUnavailable, SwitchedOff
@@ -25,8 +24,6 @@ from cds_service.store.records import AnswerRecord, CardRecord, Outcome, Reactio
 
 LOUD_FROM = 2
 """From this grade on the grade is always said, though in one quiet card (clinical 7.2: never silent on grade 2)."""
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,18 +40,18 @@ class Caller:
 def answer_and_remember(service: Service, body: Any, caller: Caller, now: datetime) -> Answer:
     """The answer of a service at `now`, without what was answered before, and on record.
 
-    Raises what the service does.
+    Raises what the service does, and StoreUnavailable when a record is required and cannot be kept anywhere.
     """
     begun = time.monotonic()
     try:
         _switched_on(service, body, caller)
         answer = service.answer(body, service.id, caller.knowledge, caller.access, now)
     except (MissingData, SwitchedOff) as error:
-        _remember(caller, _unavailable(service, body, caller, now, error, begun))
+        caller.memory.remember(_unavailable(service, body, caller, now, error, begun))
         raise
     if service.hook == "patient-view":
         answer = _without_answered(answer, caller, now)
-    _remember(caller, _record(service, answer, caller, begun))
+    caller.memory.remember(_record(service, answer, caller, begun))
     return answer
 
 
@@ -189,11 +186,3 @@ def _encounter(caller: Caller, fhir_server: str | None, encounter_id: str | None
     if encounter_id is None:
         return None
     return caller.memory.pseudonyms.encounter(_record_of(caller, fhir_server), encounter_id)
-
-
-def _remember(caller: Caller, record: AnswerRecord) -> None:
-    """Keep the record; a store that is away is logged and stops no answer."""
-    try:
-        caller.memory.store.add_answer(record)
-    except StoreUnavailable as error:
-        log.error("not recorded", reason=type(error).__name__, service=record.service)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from cds_service.errors import InvalidSettings, StoreUnavailable
@@ -77,10 +77,10 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def reaching() -> Iterator[None]:
-    """Raises StoreUnavailable for whatever the database or the way to it refuses; a broken rule of ours stays a bug."""
+    """Raises StoreUnavailable for whatever the database or the way to it refuses; what we did wrong stays a bug."""
     try:
         yield
-    except IntegrityError:
+    except (IntegrityError, DataError):
         raise
     except (DBAPIError, NoConnection, sqlite3.Error) as error:
         raise StoreUnavailable(UNREACHABLE) from error

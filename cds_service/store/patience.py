@@ -15,8 +15,6 @@ from typing import TypeVar
 from cds_service.errors import StoreUnavailable
 from cds_service.store.database import UNREACHABLE
 
-THREADS = 4
-"""As many pieces of work as are under way at once; others wait in the order they came."""
 PATIENCE_SECONDS = 1.0
 """What is added at most to the answer of a hook, once."""
 AGAIN_SECONDS = 5.0
@@ -26,12 +24,15 @@ T = TypeVar("T")
 
 
 class Patience:
-    """The threads for one kind of work, and whether the database was away when it was last tried."""
+    """The threads for one kind of work, and whether the database was away when it was last tried.
 
-    def __init__(self, seconds: float = PATIENCE_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+    As many pieces of work as there are threads are under way at once; others wait in the order they came.
+    """
+
+    def __init__(self, threads: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._clock = clock
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="store")
         self._lock = Lock()
         self._away = False
         self._again = 0.0
@@ -52,7 +53,10 @@ class Patience:
                 raise StoreUnavailable(UNREACHABLE)
             if self._away:
                 self._again = self._clock() + AGAIN_SECONDS
-        doing = self._threads.submit(work)
+        try:
+            doing = self._threads.submit(work)
+        except RuntimeError as error:
+            raise StoreUnavailable("the service is ending") from error
         try:
             done = doing.result(max(seconds, self._seconds))
         except (NotInTime, StoreUnavailable) as error:

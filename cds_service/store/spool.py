@@ -8,15 +8,18 @@ after the next start. A record that is delivered twice is kept once, so a file i
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from threading import Lock
 from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.exc import DatabaseError
 
 from cds_service.errors import StoreUnavailable
 from cds_service.store.records import AnswerRecord
+from cds_service.store.rows import anonymous
 
 SPOOL_BYTES = 200_000_000
 """All files together: some fifty thousand answers."""
@@ -37,10 +40,11 @@ class Spool:
 
     def append(self, record: AnswerRecord) -> None:
         """Keep a record; it is on the disk on return. Raises StoreUnavailable when it cannot be: full, or read-only."""
-        line = _RECORD.dump_json(record) + b"\n"
+        kept = replace(record, assessment=anonymous(record.assessment))
+        line = _RECORD.dump_json(kept) + b"\n"
         with self._lock:
             try:
-                if self.bytes() + len(line) > self._maximum:
+                if self.bytes() + self.refused_bytes() + len(line) > self._maximum:
                     raise StoreUnavailable(f"{self._maximum} bytes of records wait for the store: no more are kept")
                 if self._file is None:
                     self._file = self._new()
@@ -49,13 +53,14 @@ class Spool:
                 raise StoreUnavailable(f"a record cannot be written to the state folder: {error.strerror}") from error
 
     def deliver(self, keep: Callable[[Sequence[AnswerRecord]], None]) -> int:
-        """Hand on what waits, oldest file first; each file is removed when all of it is kept. How many records.
+        """Hand on what waits, file by file; each is removed when all of it is kept. How many records.
 
-        Raises StoreUnavailable when `keep` does, with what is not kept yet still there.
+        Raises StoreUnavailable when `keep` does: what is not kept yet is still there. What a store that works refuses,
+        or what cannot be read, is put aside, so that the others do not wait for it.
         """
         self.release()
         number = 0
-        for file in sorted(self._files(WAITING), key=lambda file: file.stat().st_mtime):
+        for file in self._files(WAITING):
             with _held(file) as ours:
                 if ours:
                     number += _deliver(file, keep)
@@ -126,24 +131,30 @@ def _held(file: Path) -> Iterator[bool]:
 
 
 def _deliver(file: Path, keep: Callable[[Sequence[AnswerRecord]], None]) -> int:
-    number, unreadable = 0, False
-    waiting: list[AnswerRecord] = []
-    for line in file.read_bytes().splitlines(keepends=True):
-        if not line.endswith(b"\n"):
-            break  # the process was killed while it wrote: this answer was never given
-        try:
-            waiting.append(_RECORD.validate_json(line))
-        except ValidationError:
-            unreadable = True
-    for start in range(0, len(waiting), DELIVERED_AT_ONCE):
-        batch = waiting[start : start + DELIVERED_AT_ONCE]
-        keep(batch)
-        number += len(batch)
-    if unreadable:
-        file.rename(file.with_suffix(REFUSED))
-    else:
+    records, sound = _read(file)
+    try:
+        for start in range(0, len(records), DELIVERED_AT_ONCE):
+            keep(records[start : start + DELIVERED_AT_ONCE])
+    except DatabaseError:
+        sound = False
+    if sound:
         file.unlink()
-    return number
+    else:
+        file.rename(file.with_suffix(REFUSED))
+    return len(records)
+
+
+def _read(file: Path) -> tuple[list[AnswerRecord], bool]:
+    """The records of a file, and whether every whole line is one. Half a line was never acknowledged: its process was
+    killed while it wrote."""
+    records, sound = [], True
+    for line in file.read_bytes().splitlines(keepends=True):
+        if line.endswith(b"\n"):
+            try:
+                records.append(_RECORD.validate_json(line))
+            except ValidationError:
+                sound = False
+    return records, sound
 
 
 def _size(file: Path) -> int:

@@ -1,11 +1,14 @@
 """The store: answers and feedback are added, read back for one patient or for a stretch of time, and purged."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from hashlib import sha256
 from itertools import groupby
 from json import dumps
+from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Connection, Engine, Select, Table, and_, delete, false, func, select
@@ -18,6 +21,8 @@ from cds_service.store.records import AnswerRecord, Counts, FeedbackRecord, Reac
 from cds_service.store.rows import answer_record, answer_row, card_rows, feedback_record, feedback_row
 from cds_service.store.tables import answers, cards, feedback, used_tokens
 
+READERS = 4
+"""Questions that a process asks the database at once; it writes one after the other."""
 BATCH = 500
 """Rows that are written or read at once."""
 DELIVERY_SECONDS = 30.0
@@ -26,6 +31,14 @@ LOCK = 7_271_977_402
 """Names the chain among the advisory locks of PostgreSQL."""
 
 R = TypeVar("R")
+
+
+class _Waiting:
+    """An answer that a request waits to be kept."""
+
+    def __init__(self, record: AnswerRecord) -> None:
+        self.record = record
+        self.kept: Future[None] = Future()
 
 
 class Store:
@@ -37,13 +50,21 @@ class Store:
 
     def __init__(self, engine: Engine, patience_seconds: float) -> None:
         self._engine = engine
-        self.reading = Patience(patience_seconds)
-        self.writing = Patience(patience_seconds)
+        self.reading = Patience(READERS, patience_seconds)
+        self.writing = Patience(1, patience_seconds)
+        self._lock = Lock()
+        self._waiting: list[_Waiting] = []
 
     @classmethod
     def open(cls, url: str, patience_seconds: float = PATIENCE_SECONDS) -> "Store":
         """The store at a database URL; opened after a fork. Nothing is connected before it is used."""
         return cls(new_engine(database(url)), patience_seconds)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the file of the database is, None when it is none."""
+        file = sqlite_file(self._engine.url)
+        return file.parent if file is not None else None
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -58,7 +79,14 @@ class Store:
 
     def add_answer(self, record: AnswerRecord) -> None:
         """Keep an answer with its cards; it is durable on return. One that is kept already is not kept twice."""
-        self.writing.run(lambda: self._add_answers([record]))
+        waiting = _Waiting(record)
+        with self._lock:
+            self._waiting.append(waiting)
+        try:
+            self.writing.run(lambda: self._add_with_others(waiting))
+        finally:
+            with self._lock, suppress(ValueError):
+                self._waiting.remove(waiting)
 
     def deliver(self, records: Sequence[AnswerRecord]) -> None:
         """Keep answers that had to wait, all or none: the same, tried although the store was away."""
@@ -70,7 +98,7 @@ class Store:
         An entry that is kept already is not kept twice (T80). One whose card was never shown to its client is kept as
         unmatched, and the client is not told (T78, T79).
         """
-        return self.writing.run(lambda: self._add_feedback(records), seconds=BUSY_SECONDS)
+        return self.writing.run(lambda: self._add_feedback(records), at_once=True, seconds=BUSY_SECONDS)
 
     def of_others(self, uuids: Collection[str], client: str) -> int:
         """How many of the cards were shown to other clients and never to this one (T79)."""
@@ -162,6 +190,21 @@ class Store:
             if connection.dialect.name == "postgresql":
                 connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
             yield connection
+
+    def _add_with_others(self, waiting: "_Waiting") -> None:
+        """Keep every answer that waits in one transaction: under load the disk is waited for once, not for each."""
+        if not waiting.kept.done():
+            with self._lock:
+                taken, self._waiting = self._waiting, []
+            try:
+                self._add_answers([item.record for item in taken])
+            except Exception as error:
+                for item in taken:
+                    item.kept.set_exception(error)
+            else:
+                for item in taken:
+                    item.kept.set_result(None)
+        waiting.kept.result(0)
 
     def _add_answers(self, records: Sequence[AnswerRecord]) -> None:
         with self._changing() as connection:

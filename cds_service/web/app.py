@@ -104,7 +104,7 @@ def create_app(
 
     @app.get("/readyz")
     def ready() -> Response:
-        memory.store.ready()
+        memory.ready()
         return _answer(orjson.dumps({"status": "ok", "protocol": knowledge.content.knowledge}))
 
     @app.get("/about")

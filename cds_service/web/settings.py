@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, description="Store of answers and feedback in place of a file")
     pseudonym_key: SecretStr | None = Field(None, description="Key of the pseudonyms in place of one in the folder")
     retention_days: int = Field(365, ge=1, le=36_500, description="How long answers and feedback are kept")
+    records_required: bool = Field(False, description="Give no answer whose record can be kept nowhere")
 
     @property
     def without_effect(self) -> tuple[str, ...]:

@@ -31,7 +31,8 @@ def prepare_state(settings: Settings, now: datetime) -> None:
 
 def open_memory(settings: Settings) -> Memory:
     """The memory of a process, after `prepare_state`. Raises InvalidSettings when there is no key to read."""
-    return Memory(Store.open(settings.store_url), Pseudonyms(_key(settings)))
+    store, pseudonyms = Store.open(settings.store_url), Pseudonyms(_key(settings))
+    return Memory(store, pseudonyms, settings.state_folder, required=settings.records_required)
 
 
 def _key(settings: Settings) -> bytes:

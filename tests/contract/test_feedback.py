@@ -282,7 +282,7 @@ def broken(make_app: MakeApp, tmp_path: Path) -> Callable[[], FlaskClient]:
         prepare_state(Settings(state_folder=tmp_path), NOW)
         client = make_app(state_folder=tmp_path)
         assert client.get("/readyz").status_code == 200
-        memory(client).close()
+        memory(client).store._engine.dispose()
         for file in tmp_path.glob("*.db*"):
             file.unlink()
         return client

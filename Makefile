@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test mutants check format rules bench lock audit sbom clean
+.PHONY: demo test mutants check format rules bench chaos soak lock audit sbom clean
 
 $(READY): pyproject.toml requirements-dev.lock
 	$(PYTHON) -m venv $(VENV)
@@ -41,6 +41,12 @@ rules: $(READY) ## what documents show of rules, hazards, queries and codes, fro
 bench: $(READY) ## latency and throughput of patient-view beside a bare Flask view, and of the pull, on loopback
 	$(BIN)/python bench/patient_view.py
 	$(BIN)/python bench/pull.py
+
+chaos: $(READY) ## kill the service under load, 200 times (ARGS=20 for fewer): is anything lost that was acknowledged?
+	$(BIN)/python -m tests.chaos $(or $(ARGS),200)
+
+soak: $(READY) ## full load for 10 minutes (ARGS=60 for seconds), then a flood: does anything grow, does it recover?
+	$(BIN)/python -m tests.soak $(or $(ARGS),600)
 
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-header --no-annotate

@@ -13,7 +13,8 @@ CdsError
 ├── TooManyCalls            429 throttled   this client calls more often than it may
 ├── Unavailable             503 transient   a part this service needs is down
 │   ├── StoreUnavailable    503 transient   answers and feedback cannot be kept or read
-│   └── SwitchedOff         503 transient   the service is switched off by its operator
+│   ├── SwitchedOff         503 transient   the service is switched off by its operator
+│   └── Overloaded          503 transient   more calls come in than can be answered
 ├── FhirServerError         (the embedded FHIR server of demo and tests)
 │   ├── FhirBadRequest      400 invalid
 │   ├── FhirNotFound        404 not-found
@@ -134,6 +135,10 @@ class SwitchedOff(Unavailable):
     """The service is switched off by its operator, for this client or for all."""
 
     retry_seconds = 300
+
+
+class Overloaded(Unavailable):
+    """More calls come in than this service can answer."""
 
 
 class FhirServerError(CdsError):

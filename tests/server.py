@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
@@ -194,7 +195,12 @@ def service_process(
     """
     port = free_port()
     base = f"http://{HOST}:{port}"
-    own = {"CRS_CDS_AUTH": "off", "CRS_CDS_FHIR_SERVERS": fhir_servers, "CRS_CDS_STATE_FOLDER": f"{log}.state"}
+    own = {
+        "CRS_CDS_AUTH": "off",
+        "CRS_CDS_DRAIN_SECONDS": "0",
+        "CRS_CDS_FHIR_SERVERS": fhir_servers,
+        "CRS_CDS_STATE_FOLDER": f"{log}.state",
+    }
     environment = clean_environment(**own | settings)
     command = [sys.executable, "-W", "error", "-m", "tests.server", str(port), now.isoformat(), str(workers)]
     with log.open("wb") as output:
@@ -242,7 +248,8 @@ def _main() -> None:
     port, now, workers = int(sys.argv[1]), datetime.fromisoformat(sys.argv[2]), int(sys.argv[3])
     prepare_state(settings, now)
     configure_logs()
-    Server(lambda: create_app(settings, knowledge, lambda: now, clients), HOST, port, workers).run()
+    app = partial(create_app, settings, knowledge, lambda: now, clients)
+    Server(app, HOST, port, workers, settings.drain_seconds).run()
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ SHORT_HELP = {
     "explain": "Explain the answer to a hook request, step by step.",
     "content": "Check, show and compare the knowledge in cards/.",
     "report": "Report answers, cards, feedback and response times.",
-    "records": "Export or purge what was answered and said.",
+    "records": "Export, purge or verify what was answered and said.",
 }
 
 

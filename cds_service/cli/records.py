@@ -1,5 +1,6 @@
 """`crs-cds records` and `crs-cds report`: what the service kept of its answers and of the feedback to them."""
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from cds_service.errors import InvalidInput
+from cds_service.store.chain import Head
 from cds_service.store.export import COLUMNS, export
 from cds_service.store.report import period
 from cds_service.store.schema import check
@@ -22,6 +24,7 @@ from cds_service.web.settings import Settings, read_settings
 from cds_service.web.spreadsheet import csv_lines
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+FAULTS_SHOWN = 20
 _CONFIG = click.option("--config", type=click.Path(path_type=Path), help="Settings file (TOML), as for serve.")
 
 
@@ -50,7 +53,7 @@ def _date(value: datetime | None) -> date | None:
 
 @click.group()
 def records() -> None:
-    """What was answered and what clinicians said to it: export, purge."""
+    """What was answered and what clinicians said to it: export, purge, verify."""
 
 
 @records.command()
@@ -61,8 +64,38 @@ def purge(older_than: int | None, config: Path | None) -> None:
     settings = read_settings(config)
     days = settings.retention_days if older_than is None else older_than
     with _store(settings) as store:
-        gone = store.purge(datetime.now(UTC) - timedelta(days=days))
+        now = datetime.now(UTC)
+        gone = store.purge(now - timedelta(days=days))
+        store.forget_tokens(now)
     click.echo(f"removed what is older than {days} days: {gone.answers} answers, {gone.feedback} entries of feedback")
+
+
+def _head(_: click.Context, __: click.Parameter, value: str | None) -> Head | None:
+    if value is None:
+        return None
+    position, _sep, digest = value.partition(":")
+    if not position.isdecimal() or not re.fullmatch("[0-9a-f]{64}", digest):
+        raise click.BadParameter("write it as `crs-cds records verify` printed it: 1234:0f3a...")
+    return Head(position=int(position), hash=digest)
+
+
+@records.command("verify")
+@click.option("--head", callback=_head, help="A head that was printed before and must still stand in the chain.")
+@_CONFIG
+def verify_records(head: Head | None, config: Path | None) -> None:
+    """Say whether any record was changed, removed or added by hand; exit status 1 if so. Prints the head, to keep."""
+    with _store(read_settings(config)) as store:
+        verdict = store.verify(head)
+    for fault in verdict.faults[:FAULTS_SHOWN]:
+        click.echo(fault, err=True)
+    if len(verdict.faults) > FAULTS_SHOWN:
+        click.echo(f"and {len(verdict.faults) - FAULTS_SHOWN} more", err=True)
+    if verdict.purged_before is not None:
+        click.echo(f"a purge removed what was older than {verdict.purged_before.isoformat()}", err=True)
+    click.echo(f"{verdict.records} records, {len(verdict.faults)} faults", err=True)
+    click.echo(str(verdict.head))
+    if verdict.faults:
+        sys.exit(1)
 
 
 @records.command("export")

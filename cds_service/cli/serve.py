@@ -1,6 +1,7 @@
 """`crs-cds serve`."""
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -61,9 +62,12 @@ def serve(host: str, port: int, workers: int, config: Path | None) -> None:
     from cds_service.web.app import create_app
     from cds_service.web.logs import configure_logs
     from cds_service.web.serve import Server
-    from cds_service.web.state import prepare_state
+    from cds_service.web.state import clock_warning, prepare_state
 
     prepare_state(settings, datetime.now(UTC))
+    if warning := clock_warning(settings, datetime.now(UTC)):
+        click.echo(warning, err=True)
     configure_logs()
     click.echo(f"CDS Hooks discovery: http://{host}:{port}/cds-services", err=True)
-    Server(lambda: create_app(settings, knowledge, clients=clients), host, port, workers).run()
+
+    Server(partial(create_app, settings, knowledge, clients=clients), host, port, workers, settings.drain_seconds).run()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from importlib.resources import files
+from threading import Event
 
 import orjson
 import structlog
@@ -23,6 +24,7 @@ from cds_service.errors import (
     InvalidRequest,
     MethodNotAllowed,
     Unauthenticated,
+    Unavailable,
     UnknownService,
     UnsupportedMediaType,
     operation_outcome,
@@ -39,6 +41,7 @@ from cds_service.web.about import About
 from cds_service.web.callers import caller, check_callers, is_cds_route, now
 from cds_service.web.cors import allow_browsers
 from cds_service.web.page import HTML, JSON, POLICY
+from cds_service.web.places import Places, bound_load
 from cds_service.web.report import FORMATS, count, day, form, written
 from cds_service.web.settings import Settings
 from cds_service.web.state import open_memory
@@ -46,6 +49,8 @@ from cds_service.web.state import open_memory
 THREADS = 24
 """Requests that a worker answers at once, more than may wait for one FHIR server (T89). Each may ask for all needs in
 parallel without waiting for another's."""
+WAITING = 16
+"""Calls that may wait for one of those to be answered; more are refused at once (T89)."""
 OPENAPI = files("cds_service.web").joinpath("openapi.json").read_bytes()
 """What every route takes and answers, written by hand and kept equal to the routes by the tests."""
 TOO_LARGE = "the body is larger than this service reads"
@@ -69,6 +74,8 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.maximum_body_bytes + 1  # a chunked body is cut there, not refused
     app.extensions["crs-cds"] = access = _access(settings, knowledge)
     app.extensions["crs-cds-memory"] = memory = open_memory(settings)
+    app.extensions["crs-cds-stopping"] = stopping = Event()
+    bound_load(app, Places(THREADS, WAITING))
     unchecked = Caller(
         client=UNCHECKED_CLIENT,
         knowledge=knowledge,
@@ -104,6 +111,8 @@ def create_app(
 
     @app.get("/readyz")
     def ready() -> Response:
+        if stopping.is_set():
+            raise Unavailable("this service is being stopped: send calls to another")
         memory.ready()
         return _answer(orjson.dumps({"status": "ok", "protocol": knowledge.content.knowledge}))
 

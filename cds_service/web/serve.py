@@ -2,35 +2,49 @@
 
 import gc
 from collections.abc import Callable
+from threading import Timer
+from types import FrameType
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
 
-from cds_service.web.app import THREADS
+from cds_service.web.app import THREADS, WAITING
 
 GRACE_SECONDS = 35
 """Longer than the longest deadline of a hook call: what was begun is answered (T90)."""
+SPARE_THREADS = 8
+"""For what is never refused, and for saying no to what is (T89)."""
 GARBAGE_THRESHOLD = 50_000
 """Objects made before garbage is looked for: more than one request makes, so that a request is not interrupted."""
 
 
 class Server(BaseApplication):
-    """Gunicorn around an application that each worker makes for itself after the fork."""
+    """Gunicorn around an application that each worker makes for itself after the fork.
 
-    def __init__(self, make_app: Callable[[], Flask], host: str, port: int, workers: int) -> None:
+    Asked to stop, a worker says for `drain_seconds` that it is not ready and still answers; then it takes no more
+    connections, answers what was begun, and delivers what waits in the spool.
+    """
+
+    def __init__(
+        self, make_app: Callable[[], Flask], host: str, port: int, workers: int, drain_seconds: float = 0
+    ) -> None:
         self._make_app = make_app
+        self.drain_seconds = drain_seconds
+        self.made: Flask | None = None
         self._options: dict[str, Any] = {
             "bind": f"{host}:{port}",
             "workers": workers,
-            "worker_class": "gthread",
-            "threads": THREADS,
-            "graceful_timeout": GRACE_SECONDS,
+            "worker_class": DrainingWorker,
+            "threads": THREADS + WAITING + SPARE_THREADS,
+            "graceful_timeout": GRACE_SECONDS + round(drain_seconds),
             "keepalive": 30,
             "accesslog": None,
             "loglevel": "error",
             "control_socket_disable": True,
             "post_worker_init": _settle,
+            "worker_exit": _end,
         }
         super().__init__()
 
@@ -42,7 +56,32 @@ class Server(BaseApplication):
 
     def load(self) -> Any:
         """The application of one worker."""
-        return self._make_app().wsgi_app
+        self.made = self._make_app()
+        return self.made.wsgi_app
+
+
+class DrainingWorker(ThreadWorker):
+    """A worker that is first not ready, and then stops (T90)."""
+
+    app: Server
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM."""
+        stopping = self.app.made.extensions["crs-cds-stopping"] if self.app.made is not None else None
+        if stopping is None or stopping.is_set() or not self.app.drain_seconds:
+            super().handle_exit(sig, frame)
+            return
+        stopping.set()
+        drained = Timer(self.app.drain_seconds, super().handle_exit, (sig, frame))
+        drained.daemon = True
+        drained.start()
+
+    def set_accept_enabled(self, enabled: bool | None) -> None:
+        """A worker that ends closes its door: who comes now is refused at once, in place of waiting for nobody."""
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                listener.close()
 
 
 def _settle(_: object) -> None:
@@ -50,3 +89,9 @@ def _settle(_: object) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD)
+
+
+def _end(_: object, worker: DrainingWorker) -> None:
+    """What waits is delivered if that can be done soon."""
+    if worker.app.made is not None:
+        worker.app.made.extensions["crs-cds-memory"].close()

@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     pseudonym_key: SecretStr | None = Field(None, description="Key of the pseudonyms in place of one in the folder")
     retention_days: int = Field(365, ge=1, le=36_500, description="How long answers and feedback are kept")
     records_required: bool = Field(False, description="Give no answer whose record can be kept nowhere")
+    drain_seconds: float = Field(
+        3.0, ge=0, le=60, description="How long a service that is stopped says it is not ready, and still answers"
+    )
 
     @property
     def without_effect(self) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from cds_service.store.schema import migrate
 from cds_service.store.store import Store
 from cds_service.web.settings import Settings
 
+CLOCKS_AGREE = timedelta(seconds=5)
+
 
 def prepare_state(settings: Settings, now: datetime) -> None:
     """Make what is missing, bring the tables up to date, and remove what is kept longer than the retention at `now`.
@@ -27,6 +29,22 @@ def prepare_state(settings: Settings, now: datetime) -> None:
         store.forget_tokens(now)
     finally:
         store.close()
+
+
+def clock_warning(settings: Settings, now: datetime) -> str | None:
+    """A sentence when the clock of the database differs from this machine's, which says `now` (T91)."""
+    store = Store.open(settings.store_url)
+    try:
+        there = store.clock()
+    finally:
+        store.close()
+    if there is None or abs(there - now) <= CLOCKS_AGREE:
+        return None
+    seconds = abs(there - now).total_seconds()
+    return (
+        f"the clock of this machine is {seconds:.0f} s {'ahead of' if now > there else 'behind'} that of the database:"
+        " set both by the same time server, or times in answers and records are wrong"
+    )
 
 
 def open_memory(settings: Settings) -> Memory:

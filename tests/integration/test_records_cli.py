@@ -2,6 +2,8 @@
 
 import csv
 import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -110,3 +112,32 @@ def test_a_period_that_is_none_and_a_place_that_cannot_be_written_are_one_senten
     assert (turned.returncode, turned.stderr.startswith("crs-cds: from: 2026-01-02 is after")) == (2, True)
     unwritable = run("report", "--format", "csv", "--out", folder / "none" / "x.csv", **state)
     assert (unwritable.returncode, "cannot be written" in unwritable.stderr) == (2, True)
+
+
+def test_t87_verify_prints_the_head_and_ends_with_1_when_a_record_was_changed(folder: Path) -> None:
+    sound = run("records", "verify", CRS_CDS_STATE_FOLDER=str(folder))
+    assert (sound.returncode, sound.stderr) == (0, "3 records, 0 faults\n")
+    head = sound.stdout.strip()
+    assert head.startswith("3:")
+    assert run("records", "verify", "--head", head, CRS_CDS_STATE_FOLDER=str(folder)).returncode == 0
+    with closing(sqlite3.connect(folder / "crs-cds.db")) as connection, connection:
+        connection.execute("UPDATE answers SET grade = 1")
+    changed = run("records", "verify", "--head", head, CRS_CDS_STATE_FOLDER=str(folder))
+    assert (changed.returncode, changed.stdout.strip()) == (1, head)
+    assert changed.stderr.splitlines()[0].startswith("link 1: the record of answer ")
+    assert "3 records, 2 faults" in changed.stderr
+
+
+def test_t87_a_purge_is_said_and_is_no_fault(folder: Path) -> None:
+    run("records", "purge", "--older-than", "30", CRS_CDS_STATE_FOLDER=str(folder))
+    ended = run("records", "verify", CRS_CDS_STATE_FOLDER=str(folder))
+    assert ended.returncode == 0
+    assert ended.stderr.startswith("a purge removed what was older than ")
+    assert "2 records, 0 faults" in ended.stderr
+
+
+@pytest.mark.parametrize("head", ["", "3", "x:" + "0" * 64, "3:0f", "3:" + "g" * 64])
+def test_a_head_that_is_none_is_refused(folder: Path, head: str) -> None:
+    ended = run("records", "verify", "--head", head, CRS_CDS_STATE_FOLDER=str(folder))
+    assert ended.returncode == 2
+    assert "as `crs-cds records verify` printed it" in ended.stderr

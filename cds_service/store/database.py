@@ -16,8 +16,10 @@ from cds_service.errors import InvalidSettings, StoreUnavailable
 BUSY_SECONDS = 5.0
 """How long a writer waits for another (SQLite), or for a connection of the pool."""
 CONNECT_SECONDS = 3
+LOST_MILLISECONDS = 10_000
+"""A connection whose packets nobody receives any more is given up, so that its thread is free again."""
 CONNECTIONS = 16
-"""As many as a worker answers requests at once."""
+"""For one writer, a few readers, and reports and exports."""
 UNREACHABLE = "the store of answers and feedback cannot be reached: try again later, and see CRS_CDS_DATABASE_URL"
 
 
@@ -52,7 +54,8 @@ def new_engine(url: URL) -> Engine:
         "json_deserializer": orjson.loads,
     }
     if sqlite_file(url) is None:
-        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS}, **shared)
+        waits = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": LOST_MILLISECONDS}
+        return create_engine(url, pool_pre_ping=True, connect_args=waits, **shared)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **shared)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

@@ -145,8 +145,10 @@ def _deliver(file: Path, keep: Callable[[Sequence[AnswerRecord]], None]) -> int:
 
 
 def _read(file: Path) -> tuple[list[AnswerRecord], bool]:
-    """The records of a file, and whether every whole line is one. Half a line was never acknowledged: its process was
-    killed while it wrote."""
+    """The records of a file, and whether every whole line is one.
+
+    Half a line at the end was never acknowledged: its process was killed while it wrote.
+    """
     records, sound = [], True
     for line in file.read_bytes().splitlines(keepends=True):
         if line.endswith(b"\n"):

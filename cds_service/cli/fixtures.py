@@ -25,7 +25,11 @@ from cds_service.fhir.loading import created_ids, searches, transaction
 from cds_service.fhir.stories import Story, dangling, load_story, shifted, story_names
 
 SECONDS = 60
-FHIR = {"Content-Type": "application/fhir+json", "Accept": "application/fhir+json"}
+FHIR = {
+    "Content-Type": "application/fhir+json",
+    "Accept": "application/fhir+json",
+    "Cache-Control": "no-cache",  # HAPI answers from what it found a minute ago, and misses what was loaded since
+}
 AGAIN = (429, 500, 502, 503, 504)
 _TAG = re.compile(r"[A-Za-z0-9-]{4,64}")
 fhir_option = click.option("--fhir", "fhir_url", required=True, metavar="URL", help="FHIR base URL.")

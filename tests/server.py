@@ -22,18 +22,21 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import requests
-from flask import Flask
+from flask import Flask, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from cds_service.fhir.memory import Repository
 from cds_service.fhir.stories import Story, load_story, shifted, story_names
 from cds_service.web.fhir_server import fhir_blueprint
+from tests.leaks import leaks
 
 ROOT = Path(__file__).parents[1]
 STORIES = ROOT / "fhir_fixtures"
 HOST = "127.0.0.1"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SECONDS = 20
+FAILING = "X-Tests-Fail"
+"""A request with this header makes the service fail in the middle."""
 
 StartResponse = Callable[..., Any]
 Environ = dict[str, Any]
@@ -191,7 +194,8 @@ def service_process(
 ) -> Iterator[Service]:
     """The production server in a process of its own, where it is always `now`; ended by its process id.
 
-    Its state folder lies beside its log unless the settings name another.
+    Its state folder lies beside its log unless the settings name another. Whatever it was asked, its log at the lowest
+    level holds no patient and no token (T11).
     """
     port = free_port()
     base = f"http://{HOST}:{port}"
@@ -199,6 +203,7 @@ def service_process(
         "CRS_CDS_AUTH": "off",
         "CRS_CDS_DRAIN_SECONDS": "0",
         "CRS_CDS_FHIR_SERVERS": fhir_servers,
+        "CRS_CDS_LOG_LEVEL": "debug",
         "CRS_CDS_STATE_FOLDER": f"{log}.state",
     }
     environment = clean_environment(**own | settings)
@@ -215,6 +220,7 @@ def service_process(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(SECONDS)
+    assert leaks(log.read_bytes()) == []
 
 
 def clean_environment(**settings: str) -> dict[str, str]:
@@ -247,9 +253,16 @@ def _main() -> None:
     clients = clients_of(settings, knowledge)
     port, now, workers = int(sys.argv[1]), datetime.fromisoformat(sys.argv[2]), int(sys.argv[3])
     prepare_state(settings, now)
-    configure_logs()
-    app = partial(create_app, settings, knowledge, lambda: now, clients)
-    Server(app, HOST, port, workers, settings.drain_seconds).run()
+    configure_logs(settings.log_level)
+
+    def clock() -> datetime:
+        """Always the same; and a failure with the whole head of the request in it, where a test asks for one."""
+        if FAILING in request.headers:
+            raise ValueError(f"{request.path} {request.headers}")
+        return now
+
+    app = partial(create_app, settings, knowledge, clock, clients)
+    Server(app, HOST, port, workers, settings.state_folder, settings.drain_seconds).run()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """`crs-cds demo`: the stories on an embedded FHIR server, the service beside it, every card printed."""
 
-import logging
 import multiprocessing
 import signal
 import socket
@@ -81,8 +80,8 @@ def _serve(folder: Path, port: int, state: Path) -> None:
         app.register_blueprint(fhir_blueprint(repository), url_prefix="/fhir")
         return app
 
-    configure_logs(logging.WARNING)  # the cards are what is to be read here
-    Server(make, HOST, port, 1).run()
+    configure_logs("warning")  # the cards are what is to be read here
+    Server(make, HOST, port, 1, state).run()
 
 
 def _show(stories: list[Story], base: str) -> list[str]:

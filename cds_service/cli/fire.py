@@ -120,10 +120,7 @@ def fire_hook(
     Raises InvalidInput with the service's own words when it refuses.
     """
     base = service_url.rstrip("/")
-    listed = _get(session, f"{base}/cds-services")
-    found = next((item for item in listed.get("services", []) if item.get("hook") == hook), None)
-    if found is None:
-        raise InvalidInput(f"{base}/cds-services lists no service for {hook}")
+    found = listed(session, base, hook)
     call: dict[str, Any] = {
         "hook": hook,
         "hookInstance": str(uuid.uuid4()),
@@ -133,20 +130,37 @@ def fire_hook(
         call["fhirServer"] = fhir_url.rstrip("/")
         if not pull:
             call["prefetch"] = fill(session, fhir_url, found.get("prefetch", {}), patient_id)
+    return call, send(session, base, str(found["id"]), call)
+
+
+def listed(session: requests.Session, base: str, hook: str) -> dict[str, Any]:
+    """The service for a hook as the discovery document lists it. Raises InvalidInput when there is none."""
+    services = _get(session, f"{base}/cds-services").get("services", [])
+    found: dict[str, Any] | None = next((item for item in services if item.get("hook") == hook), None)
+    if found is None:
+        raise InvalidInput(f"{base}/cds-services lists no service for {hook}")
+    return found
+
+
+def send(session: requests.Session, base: str, service_id: str, call: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a service to a call. Raises InvalidInput with the service's own words when it refuses."""
     try:
         response = session.post(
-            f"{base}/cds-services/{found['id']}",
+            f"{base}/cds-services/{service_id}",
             data=orjson.dumps(call, default=float),
             headers={"Content-Type": "application/json"},
             timeout=SECONDS,
         )
     except requests.RequestException as error:
         raise InvalidInput(f"{base} cannot be reached: start it with `crs-cds serve` or give --service") from error
-    body: dict[str, Any] = response.json()
+    try:
+        body: dict[str, Any] = response.json()
+    except ValueError as error:
+        raise InvalidInput(f"{base} answered HTTP {response.status_code} and no JSON: is it this service?") from error
     if response.status_code != 200:
         texts = "; ".join(str(issue.get("details", {}).get("text", "")) for issue in body.get("issue", []))
         raise InvalidInput(f"the service answered HTTP {response.status_code}: {texts}")
-    return call, body
+    return body
 
 
 def _session(hook: str, orders: Sequence[Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """`crs-cds grade`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,6 @@ from cds_service.cli.serve import knowledge_of
 from cds_service.errors import CdsError, InvalidInput
 from cds_service.fhir.client import Connections
 from cds_service.fhir.elements import Json, moment, objects
-from cds_service.fhir.needs import Need
 from cds_service.fhir.strict_json import parse
 from cds_service.hooks.assessment_json import EXTENSION
 from cds_service.hooks.evaluate import Access
@@ -48,7 +47,7 @@ def grade(bundle: Path, at: str | None, patient_id: str | None, protocol: str | 
         "hook": "patient-view",
         "hookInstance": f"grade-{bundle.name}",
         "context": {"userId": "Practitioner/command-line", "patientId": who},
-        "prefetch": prefetch(resources, knowledge.needs, who),
+        "prefetch": prefetch(resources, {need.key: need.resource_type for need in knowledge.needs}, who),
     }
     with ThreadPoolExecutor(1) as executor:
         access = Access(connections=Connections(), executor=executor, allow_list=(), deadline_seconds=1.0)
@@ -105,16 +104,16 @@ def _only_patient(resources: Sequence[Json]) -> str:
     return ids[0]
 
 
-def prefetch(resources: Sequence[Json], needs: Sequence[Need], patient_id: str) -> dict[str, Any]:
-    """A Bundle's resources as a complete prefetch: each need gets all resources of its type."""
+def prefetch(resources: Sequence[Json], types: Mapping[str, str], patient_id: str) -> dict[str, Any]:
+    """A Bundle's resources as a complete prefetch: each key gets all resources of its type."""
     filled: dict[str, Any] = {}
-    for need in needs:
-        of_type = [item for item in resources if item.get("resourceType") == need.resource_type]
-        if need.resource_type == "Patient":
-            filled[need.key] = next((item for item in of_type if item.get("id") == patient_id), None)
+    for key, resource_type in types.items():
+        of_type = [item for item in resources if item.get("resourceType") == resource_type]
+        if resource_type == "Patient":
+            filled[key] = next((item for item in of_type if item.get("id") == patient_id), None)
         else:
             entries = [{"resource": item} for item in of_type]
-            filled[need.key] = {"resourceType": "Bundle", "type": "searchset", "entry": entries}
+            filled[key] = {"resourceType": "Bundle", "type": "searchset", "entry": entries}
     filled["medications"] = {
         "resourceType": "Bundle",
         "type": "collection",

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -59,6 +60,8 @@ def serve(host: str, port: int, workers: int, config: Path | None) -> None:
         click.echo(f"{name} is set, and has no effect with CRS_CDS_AUTH={settings.auth}", err=True)
     knowledge = knowledge_of(settings)
     clients = clients_of(settings, knowledge)
+    if settings.tracing:
+        import_module("cds_service.web.tracing")  # refuses before workers are forked when its packages are missing
     from cds_service.web.app import create_app
     from cds_service.web.logs import configure_logs
     from cds_service.web.serve import Server
@@ -67,7 +70,7 @@ def serve(host: str, port: int, workers: int, config: Path | None) -> None:
     prepare_state(settings, datetime.now(UTC))
     if warning := clock_warning(settings, datetime.now(UTC)):
         click.echo(warning, err=True)
-    configure_logs()
+    configure_logs(settings.log_level)
     click.echo(f"CDS Hooks discovery: http://{host}:{port}/cds-services", err=True)
-
-    Server(partial(create_app, settings, knowledge, clients=clients), host, port, workers, settings.drain_seconds).run()
+    app = partial(create_app, settings, knowledge, clients=clients)
+    Server(app, host, port, workers, settings.state_folder, settings.drain_seconds).run()

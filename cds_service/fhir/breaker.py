@@ -33,6 +33,11 @@ class Breaker:
         self._open_until = 0.0
         self._probing = False
 
+    @property
+    def open(self) -> bool:
+        """True while the server is left alone, and until it has answered again."""
+        return self._failures >= FAILURES
+
     @contextmanager
     def asking(self, deadline: Deadline) -> Iterator[None]:
         """Around one query. Raises FhirFailure while open; only ServerInTrouble raised within it is a failure.
@@ -60,7 +65,8 @@ class Breaker:
                 self._probing = True
                 return True
             said = f"the FHIR server failed {self._failures} times in a row, it is "
-        raise FhirFailure(said + ("being asked again just now" if left <= 0 else f"asked again in {ceil(left)} s"))
+        said += "being asked again just now" if left <= 0 else f"asked again in {ceil(left)} s"
+        raise FhirFailure(said, kind="left-alone")
 
     def _leave(self, probe: bool, rest: float) -> None:
         """`rest`: seconds for which the server is to be left alone if it is in trouble, 0 when it answered."""

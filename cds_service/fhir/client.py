@@ -19,10 +19,11 @@ from cds_service.errors import InvalidRequest, InvalidSettings
 from cds_service.fhir.addresses import Networks, fhir_server, own_link
 from cds_service.fhir.breaker import Breaker
 from cds_service.fhir.connections import POOLS, checked, only_new
-from cds_service.fhir.deadline import Deadline, FhirFailure, ServerInTrouble, ending_by
+from cds_service.fhir.deadline import Deadline, FhirFailure, ServerInTrouble, ending_by, late
 from cds_service.fhir.elements import Json, objects
 from cds_service.fhir.second_try import failure_of, wait_for_second_try
 from cds_service.fhir.strict_json import parse
+from cds_service.fhir.watch import Watch
 
 MAXIMUM_PAGES = 20
 MAXIMUM_BYTES = 5_000_000
@@ -126,6 +127,7 @@ class FhirClient:
     deadline: Deadline
     breaker: Breaker = field(default_factory=Breaker, repr=False)
     networks: Networks = ()
+    watch: Watch = field(default_factory=Watch, repr=False)
 
     def pages(self, path: str) -> Iterator[Page]:
         """The pages of a search, or the one answer of a read. `path` is relative to the base.
@@ -151,14 +153,14 @@ class FhirClient:
             if link is None:
                 return
             if link in seen:
-                raise FhirFailure("the pages lead back to one that was read, the rest was not found")
+                raise FhirFailure("the pages lead back to one that was read, the rest was not found", kind="pages")
             if len(seen) >= MAXIMUM_PAGES:
-                raise FhirFailure(f"there are more than {MAXIMUM_PAGES} pages, the rest was not read")
+                raise FhirFailure(f"there are more than {MAXIMUM_PAGES} pages, the rest was not read", kind="pages")
             url = self._own(link)
 
     def _own(self, link: str) -> str:
         if not own_link(link, self.base):
-            raise FhirFailure("the next page lies outside the FHIR server's address and was not fetched")
+            raise FhirFailure("the next page lies outside the FHIR server's address and was not fetched", kind="pages")
         return link
 
     def _get(self, url: str, room: int) -> bytes:
@@ -167,7 +169,7 @@ class FhirClient:
         What is too late is not asked for and says nothing of the server.
         """
         before = self.deadline.remaining()
-        with self.breaker.asking(self.deadline):
+        with self.watch.asking(self.base, self.breaker), self.breaker.asking(self.deadline):
             try:
                 return self._once(url, room)
             except ServerInTrouble as trouble:
@@ -194,14 +196,14 @@ def _received(request: _Request, connections: Connections, deadline: Deadline, r
                 raise failure_of(response.status_code, response.headers)
             return _body(response, deadline, room)
     except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
-        raise ServerInTrouble("the FHIR server did not answer in time") from error
+        raise late() from error
     except requests.exceptions.SSLError as error:
-        raise ServerInTrouble("the FHIR server has no certificate that is trusted") from error
+        raise ServerInTrouble("the FHIR server has no certificate that is trusted", kind="certificate") from error
     except (requests.ConnectionError, ConnectionError) as error:
         again = 0.0 if _dropped(error) else None
-        raise ServerInTrouble("the FHIR server cannot be reached", again) from error
+        raise ServerInTrouble("the FHIR server cannot be reached", again, kind="unreachable") from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise ServerInTrouble("the FHIR server's answer broke off or cannot be read") from error
+        raise ServerInTrouble("the FHIR server's answer broke off or cannot be read", kind="broken-off") from error
 
 
 def _body(response: requests.Response, deadline: Deadline, room: int) -> bytes:
@@ -214,7 +216,7 @@ def _body(response: requests.Response, deadline: Deadline, room: int) -> bytes:
             return b"".join(chunks)
         size += len(chunk)
         if size > room:
-            raise FhirFailure("the FHIR server's answer is too large")
+            raise FhirFailure("the FHIR server's answer is too large", kind="too-large")
         chunks.append(chunk)
 
 
@@ -227,9 +229,9 @@ def _resource(received: bytes) -> Json:
     try:
         body = parse(received)
     except InvalidRequest as error:
-        raise FhirFailure("the FHIR server's answer is not JSON that can be read") from error
+        raise FhirFailure("the FHIR server's answer is not JSON that can be read", kind="unreadable") from error
     if not isinstance(body, dict):
-        raise FhirFailure("the FHIR server's answer is not a FHIR resource")
+        raise FhirFailure("the FHIR server's answer is not a FHIR resource", kind="unreadable")
     return body
 
 

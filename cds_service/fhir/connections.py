@@ -107,7 +107,8 @@ class _CheckedHttp(_TimedHttp):
             raise NewConnectionError(self, "the name of the server cannot be resolved") from error
         found = dict.fromkeys(str(address[0]) for *_, address in resolved)
         if not all(permitted(address, self.host, self._networks) for address in found):
-            raise FhirFailure("the FHIR server's name leads to an address where it may not be, nothing was sent")
+            said = "the FHIR server's name leads to an address where it may not be, nothing was sent"
+            raise FhirFailure(said, kind="address")
         for address in found:
             with suppress(OSError):
                 return create_connection((address, self.port), self._seconds(), socket_options=self.socket_options)

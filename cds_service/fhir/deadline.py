@@ -8,7 +8,14 @@ from dataclasses import dataclass
 
 
 class FhirFailure(Exception):
-    """A query that gave no usable answer; the message says why, without a URL, an id or a token."""
+    """A query that gave no usable answer; the message says why, without a URL, an id or a token.
+
+    `kind` is the same in one word, of a small number: metrics count by it.
+    """
+
+    def __init__(self, message: str, *, kind: str = "unusable") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class ServerInTrouble(FhirFailure):
@@ -17,9 +24,14 @@ class ServerInTrouble(FhirFailure):
     `again`: in how many seconds a second try may help, None when it does not.
     """
 
-    def __init__(self, message: str, again: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, again: float | None = None, *, kind: str = "in-trouble") -> None:
+        super().__init__(message, kind=kind)
         self.again = again
+
+
+def late() -> ServerInTrouble:
+    """The failure of a query that has no time left."""
+    return ServerInTrouble("the FHIR server did not answer in time", kind="late")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +53,7 @@ class Deadline:
         """Seconds left. Raises ServerInTrouble when there are none."""
         left = self.left()
         if not left:
-            raise ServerInTrouble("the FHIR server did not answer in time")
+            raise late()
         return left
 
 

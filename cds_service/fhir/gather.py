@@ -7,7 +7,7 @@ read on where the server may be called.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Executor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from enum import StrEnum
 from functools import partial
@@ -16,16 +16,19 @@ from typing import Any, TypeVar
 
 from cds_service.crs.timeline import Gap
 from cds_service.fhir.client import FhirClient, Page, next_link
-from cds_service.fhir.deadline import FhirFailure
+from cds_service.fhir.deadline import FhirFailure, late
 from cds_service.fhir.elements import Json, interval, is_modified, member, moment, objects
 from cds_service.fhir.lanes import Lanes
 from cds_service.fhir.needs import Need
 from cds_service.fhir.ownership import Patient, own
+from cds_service.fhir.watch import Watch
 
 GRACE_SECONDS = 0.25
 """A query that ends at the deadline still hands over the pages it has."""
 OTHERS = "all of the answer belongs to other patients or to nobody"
 """Then the patient's own were not told: the answer is no answer (T41)."""
+FAULTY = "error-reported"
+"""The kind of failure of an answer that is an error, or holds one, or answers another question."""
 _Result = TypeVar("_Result")
 
 
@@ -40,12 +43,16 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supply:
-    """The resources of one need. `known_since`: all from then on are here and older ones were left out or not found."""
+    """The resources of one need. `known_since`: all from then on are here and older ones were left out or not found.
+
+    `reason` says in words why it is not all of them, `kind` in one word of a small number.
+    """
 
     need: Need
     state: State
     resources: tuple[Json, ...] = ()
     reason: str = ""
+    kind: str = ""
     known_since: datetime | None = None
 
     @property
@@ -71,29 +78,37 @@ class Source:
     lanes: Lanes
     now: datetime
     zone: tzinfo
+    watch: Watch = field(default_factory=Watch, repr=False)
 
 
 def gather(needs: Iterable[Need], source: Source) -> dict[str, Supply]:
     """Supply every need: from the prefetch where its key is there, the others from the FHIR server in parallel."""
-    supplies = {need: _from_prefetch(need, source) for need in needs}
-    wanted = [need for need, supply in supplies.items() if supply is None]
-    for need, read in zip(wanted, in_time([partial(_fetch, need, source) for need in wanted], source), strict=True):
-        supplies[need] = _cut(need, _prefetched(need, source), read, source) if isinstance(read, str) else read
-    return {need.key: supply for need, supply in supplies.items() if supply is not None}
+    with source.watch.stage("gather"):
+        supplies = {need: _from_prefetch(need, source) for need in needs}
+        wanted = [need for need, supply in supplies.items() if supply is None]
+        fetched = in_time([partial(_fetch, need, source) for need in wanted], source)
+    for need, read in zip(wanted, fetched, strict=True):
+        known = _prefetched(need, source)
+        supplies[need] = _cut(need, known, read, source) if isinstance(read, FhirFailure) else read
+    found = {need.key: supply for need, supply in supplies.items() if supply is not None}
+    for key, supply in found.items():
+        source.watch.need(key, supply.kind or ("fetched" if supply.need in wanted else "prefetch"))
+    return found
 
 
-def in_time(queries: Sequence[Callable[[FhirClient], _Result]], source: Source) -> list[_Result | str]:
-    """What the queries return, asked in parallel; for one that is late or may not be asked, the reason."""
+def in_time(queries: Sequence[Callable[[FhirClient], _Result]], source: Source) -> list[_Result | FhirFailure]:
+    """What the queries return, asked in parallel; for one that is late or may not be asked, the failure."""
     client = source.client
     if client is None or not queries:
-        return [source.no_server for _ in queries]
+        return [FhirFailure(source.no_server, kind="no-server") for _ in queries]
     with source.lanes.enter(client.base) as free:
         if not free:
-            return ["this service is busy with other calls to that FHIR server" for _ in queries]
+            busy = FhirFailure("this service is busy with other calls to that FHIR server", kind="busy")
+            return [busy for _ in queries]
         running = [source.executor.submit(query, client) for query in queries]
         try:
             wait(running, timeout=client.deadline.left() + GRACE_SECONDS, return_when=FIRST_EXCEPTION)
-            return [one.result() if one.done() else "the FHIR server did not answer in time" for one in running]
+            return [one.result() if one.done() else late() for one in running]
         finally:
             for one in running:
                 one.cancel()
@@ -135,7 +150,7 @@ def _from_prefetch(need: Need, source: Source) -> Supply | None:
     lacking = "only one page was prefetched"
     if not pages:
         lacking = "the prefetch holds something else" if need.key in source.prefetch else "not in the prefetch"
-    return _cut(need, pages, f"{lacking}, and {source.no_server}", source)
+    return _cut(need, pages, FhirFailure(f"{lacking}, and {source.no_server}", kind="no-server"), source)
 
 
 def _fetch(need: Need, source: Source, client: FhirClient) -> Supply:
@@ -143,20 +158,21 @@ def _fetch(need: Need, source: Source, client: FhirClient) -> Supply:
     pages = _prefetched(need, source)
     link = pages[0].more if pages else None
     try:
-        for page in client.pages(need.path(source.patient.id)) if link is None else client.following(link):
-            pages.append(page)
-            if _far_enough(need, pages, source):
-                break
+        with source.watch.stage("need", need.key):
+            for page in client.pages(need.path(source.patient.id)) if link is None else client.following(link):
+                pages.append(page)
+                if _far_enough(need, pages, source):
+                    break
     except FhirFailure as failure:
-        return _cut(need, pages, str(failure), source)
+        return _cut(need, pages, failure, source)
     return _supply(need, pages, source)
 
 
-def _cut(need: Need, pages: Sequence[Page], reason: str, source: Source) -> Supply:
+def _cut(need: Need, pages: Sequence[Page], failure: FhirFailure, source: Source) -> Supply:
     """What there is of a need whose reading ended early."""
     if not pages:
-        return Supply(need=need, state=State.UNAVAILABLE, reason=reason)
-    return _supply(need, pages, source, truncated=reason)
+        return Supply(need=need, state=State.UNAVAILABLE, reason=str(failure), kind=failure.kind)
+    return _supply(need, pages, source, truncated=failure)
 
 
 def _far_enough(need: Need, pages: Sequence[Page], source: Source) -> bool:
@@ -167,21 +183,22 @@ def _far_enough(need: Need, pages: Sequence[Page], source: Source) -> bool:
     return since is not None and since <= source.now - need.horizon
 
 
-def _supply(need: Need, pages: Sequence[Page], source: Source, truncated: str = "") -> Supply:
+def _supply(need: Need, pages: Sequence[Page], source: Source, truncated: FhirFailure | None = None) -> Supply:
     read = [_resources(need, page.body) for page in pages]
     found = tuple(resource for resources, _ in read for resource in resources)
     if found and not own(found, source.patient)[0]:
         return Supply(need=need, state=State.UNAVAILABLE, resources=found, reason=OTHERS)
     faulty = next((n for n, (_, fault) in enumerate(read) if fault), None)
     if faulty == 0:
-        return Supply(need=need, state=State.UNAVAILABLE, resources=found, reason=read[0][1])
+        return Supply(need=need, state=State.UNAVAILABLE, resources=found, reason=read[0][1], kind=FAULTY)
     state = State.COMPLETE if found else State.EMPTY
-    if faulty is None and not truncated and pages[-1].more is None:
+    if faulty is None and truncated is None and pages[-1].more is None:
         return Supply(need=need, state=state, resources=found)
     since = _known_since(need, pages[:faulty], source.zone)
-    if faulty is not None or truncated:
-        reason = truncated if faulty is None else read[faulty][1]
-        return Supply(need=need, state=State.TRUNCATED, resources=found, reason=reason, known_since=since)
+    failure = truncated if faulty is None else FhirFailure(read[faulty][1], kind=FAULTY)
+    if failure is not None:
+        cut = Supply(need=need, state=State.TRUNCATED, resources=found, known_since=since)
+        return replace(cut, reason=str(failure), kind=failure.kind)
     return Supply(need=need, state=state, resources=found, known_since=since)
 
 

@@ -55,7 +55,7 @@ class Medications:
 
     def _fetch(self, ids: Sequence[str]) -> None:
         [read] = in_time([partial(_by_id, ids)], self.source)
-        found, failure = ([], read) if isinstance(read, str) else read
+        found, failure = ([], str(read)) if isinstance(read, FhirFailure) else read
         self._fetched |= {f"Medication/{item.get('id')}": item for item in found}
         self.failure = self.failure or failure
 

@@ -21,13 +21,14 @@ PAUSE_SECONDS = (0.1, 0.3)
 def failure_of(status: int, headers: Mapping[str, str]) -> FhirFailure:
     """What an HTTP status other than 200 means, with the headers of the answer."""
     if status in (401, 403):
-        return FhirFailure(f"the FHIR server does not permit it (HTTP {status})")
-    said = f"the FHIR server answered HTTP {status}"
+        return FhirFailure(f"the FHIR server does not permit it (HTTP {status})", kind="not-permitted")
+    said, kind = f"the FHIR server answered HTTP {status}", f"http-{status // 100}xx"
     if status not in CURABLE:
-        return ServerInTrouble(said) if status == 500 else FhirFailure(said)
+        return ServerInTrouble(said, kind=kind) if status == 500 else FhirFailure(said, kind=kind)
     wait = _seconds(headers.get("Retry-After", ""), headers.get("Date", ""))
     said += "" if wait is None else f" and asks to wait {wait:.0f} s"
-    return ServerInTrouble(said, (wait or 0) + random.uniform(*PAUSE_SECONDS))  # noqa: S311 - no secret
+    again = (wait or 0) + random.uniform(*PAUSE_SECONDS)  # noqa: S311 - no secret
+    return ServerInTrouble(said, again, kind=kind)
 
 
 def wait_for_second_try(trouble: ServerInTrouble, deadline: Deadline, took: float) -> None:
@@ -38,7 +39,7 @@ def wait_for_second_try(trouble: ServerInTrouble, deadline: Deadline, took: floa
     if trouble.again is None:
         raise trouble
     if trouble.again + took >= deadline.left():
-        raise ServerInTrouble(f"{trouble}, too late for this call", trouble.again)
+        raise ServerInTrouble(f"{trouble}, too late for this call", trouble.again, kind=trouble.kind)
     time.sleep(trouble.again)
 
 

@@ -1,19 +1,15 @@
 """The answer of a service: the response, and what it came from, for whoever records or explains it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-import structlog
-
 from cds_service.crs.sentences import Line
 from cds_service.hooks.assessment_json import EXTENSION, assessment_json, instant
 from cds_service.hooks.cards import Card, Desk, quiet, topic_of
 from cds_service.hooks.evaluate import Reading
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,26 +71,3 @@ class Answer:
                 kept.append(quiet(card, reason.outcome, self.desk.clock(reason.at), reason.hours))
         gone = tuple(card for card in self.cards if topic_of(card) in held)
         return replace(self, cards=kept, held=gone, suppressed=tuple(suppressed))
-
-
-def answered(
-    desk: Desk, reading: Reading, lines: Iterable[Line], cards: list[Card], offers: Mapping[str, str] | None = None
-) -> Answer:
-    """The answer, and a line in the log that holds no patient data."""
-    log.info(
-        "answered",
-        service=desk.service_id,
-        hook_instance=desk.call.hookInstance,
-        status=reading.assessment.status.value,
-        cards=len(cards),
-        needs={key: supply.state.value for key, supply in reading.supplies.items()},
-        unrecognised=reading.unrecognised.total(),
-    )
-    if reading.of_others:
-        log.warning(
-            "resources of another patient",
-            service=desk.service_id,
-            hook_instance=desk.call.hookInstance,
-            of_others=reading.of_others,
-        )
-    return Answer(desk=desk, reading=reading, lines=tuple(lines), cards=cards, offers=offers or {})

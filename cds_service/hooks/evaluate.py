@@ -31,6 +31,7 @@ from cds_service.fhir.needs import SEASON
 from cds_service.fhir.ownership import Patient, own
 from cds_service.fhir.readers.chart import Chart, reference_to
 from cds_service.fhir.reading import newest_versions, read_timeline
+from cds_service.fhir.watch import Watch
 from cds_service.hooks.call import HookCall
 from cds_service.hooks.knowledge import Knowledge
 
@@ -55,6 +56,7 @@ class Access:
     one_phase: bool = False
     lanes: Lanes = field(default_factory=lambda: Lanes(LANE_WIDTH))
     breakers: Breakers = field(default_factory=Breakers)
+    watch: Watch = field(default_factory=Watch, repr=False)
 
     def close(self) -> None:
         """Let go of threads and connections."""
@@ -95,23 +97,21 @@ def evaluate(call: HookCall, knowledge: Knowledge, access: Access, now: datetime
     first = [need for need in knowledge.needs if need.gate or access.one_phase]
     gathered = gather(first, source)
     supplies = {need.key: gathered[need.key] for need in first if need.gate}
-    timeline, chart = _timeline(call, supplies, medications, knowledge)
+    with access.watch.stage("read"):
+        timeline, chart = _timeline(call, supplies, medications, knowledge)
     scale = knowledge.content.scale
     if may_be_exposed(timeline, scale, now):
         supplies = gathered | gather((need for need in knowledge.needs if need not in first), source)
         _same_patient(supplies["patient"].resources, "that was read", call)
-        timeline, chart = _timeline(call, supplies, medications, knowledge)
+        with access.watch.stage("read"):
+            timeline, chart = _timeline(call, supplies, medications, knowledge)
         _gradable(supplies, timeline)
     elif not timeline.known("therapies", now - SEASON):
         unread = [supply for supply in supplies.values() if supply.gap and "therapies" in supply.need.kinds]
         raise MissingData(_cannot_be_had(unread, medications.failure))
-    return Reading(
-        timeline=timeline,
-        assessment=assess(timeline, scale, now),
-        supplies=supplies,
-        chart=chart,
-        medications=medications,
-    )
+    with access.watch.stage("assess"):
+        assessment = assess(timeline, scale, now)
+    return Reading(timeline=timeline, assessment=assessment, supplies=supplies, chart=chart, medications=medications)
 
 
 def _same_patient(resources: Iterable[Json], where: str, call: HookCall) -> None:
@@ -136,6 +136,7 @@ def _source(call: HookCall, knowledge: Knowledge, access: Access, now: datetime)
         lanes=access.lanes,
         now=now,
         zone=knowledge.zone,
+        watch=access.watch,
     )
 
 
@@ -156,6 +157,7 @@ def _client(call: HookCall, access: Access) -> FhirClient | str:
         Deadline.after(access.deadline_seconds),
         access.breakers.of(base_url(call.fhirServer)),
         server.networks,
+        access.watch,
     )
 
 

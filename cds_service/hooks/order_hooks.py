@@ -11,7 +11,7 @@ from cds_service.crs.timeline import Timeline
 from cds_service.fhir.ownership import Patient
 from cds_service.fhir.readers.chart import reference_to
 from cds_service.fhir.readers.session import read_session
-from cds_service.hooks.answer import Answer, answered
+from cds_service.hooks.answer import Answer
 from cds_service.hooks.call import OrderCall, OrderSelectCall, read_call
 from cds_service.hooks.cards import Desk
 from cds_service.hooks.evaluate import Access, Reading, evaluate
@@ -41,10 +41,7 @@ def _answer(
     now: datetime,
 ) -> Answer:
     reading = evaluate(call, knowledge, access, now)
-    session = _session(call, selections, reading)
     content = knowledge.content
-    timeline = _without_session(reading.timeline, session)
-    reviews = review(timeline, reading.assessment, content.scale, content.protocol, session)
     desk = Desk(
         call=call,
         service_id=service_id,
@@ -52,9 +49,13 @@ def _answer(
         assessment=reading.assessment,
         clock=Clock(now, knowledge.zone),
     )
-    drafts = {reference_to(resource): resource for resource in call.context.orders}
-    lines = [item.line for found in reviews for item in found.remarks]
-    return answered(desk, reading, lines, order_cards(desk, reviews, drafts))
+    with access.watch.stage("cards"):
+        session = _session(call, selections, reading)
+        timeline = _without_session(reading.timeline, session)
+        reviews = review(timeline, reading.assessment, content.scale, content.protocol, session)
+        drafts = {reference_to(resource): resource for resource in call.context.orders}
+        lines = tuple(item.line for found in reviews for item in found.remarks)
+        return Answer(desk=desk, reading=reading, lines=lines, cards=order_cards(desk, reviews, drafts))
 
 
 def _session(call: OrderCall, selections: Collection[str] | None, reading: Reading) -> Session:

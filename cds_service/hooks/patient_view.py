@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from cds_service.crs.advice import advise
-from cds_service.hooks.answer import Answer, answered
+from cds_service.hooks.answer import Answer
 from cds_service.hooks.call import HookCall, read_call
 from cds_service.hooks.cards import Desk, cards
 from cds_service.hooks.evaluate import Access, evaluate
@@ -25,5 +25,12 @@ def answer_patient_view(body: Any, service_id: str, knowledge: Knowledge, access
         assessment=reading.assessment,
         clock=Clock(now, knowledge.zone),
     )
-    advice = advise(reading.timeline, reading.assessment, content.scale, content.protocol)
-    return answered(desk, reading, advice.lines, cards(desk, advice), offers(reading.assessment, advice))
+    with access.watch.stage("cards"):
+        advice = advise(reading.timeline, reading.assessment, content.scale, content.protocol)
+        return Answer(
+            desk=desk,
+            reading=reading,
+            lines=advice.lines,
+            cards=cards(desk, advice),
+            offers=offers(reading.assessment, advice),
+        )

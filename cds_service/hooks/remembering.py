@@ -51,7 +51,8 @@ def answer_and_remember(service: Service, body: Any, caller: Caller, now: dateti
         raise
     if service.hook == "patient-view":
         answer = _without_answered(answer, caller, now)
-    caller.memory.remember(_record(service, answer, caller, begun))
+    with caller.access.watch.stage("store"):
+        caller.memory.remember(_record(service, answer, caller, begun))
     return answer
 
 
@@ -72,7 +73,8 @@ def _without_answered(answer: Answer, caller: Caller, now: datetime) -> Answer:
         return answer
     window = caller.knowledge.content.protocol.silence
     try:
-        reactions = caller.memory.store.reactions(_patient(caller, answer.desk.call), now - window)
+        with caller.access.watch.stage("store"):
+            reactions = caller.memory.store.reactions(_patient(caller, answer.desk.call), now - window)
     except StoreUnavailable:
         return answer
     known = {topic_of(card): _reaction(answer, card, reactions) for card in answer.cards}

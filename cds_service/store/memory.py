@@ -67,12 +67,17 @@ class Memory:
                 if self._required:
                     raise
 
-    def ready(self) -> None:
-        """Raises StoreUnavailable when the store cannot be read or written, or a disk is nearly full (T84)."""
-        self.store.ready()
-        for folder in self._disks:
-            if shutil.disk_usage(folder).free < FREE_BYTES:
-                raise StoreUnavailable(f"the disk of the store has less than {FREE_BYTES // 10**6} MB left: make room")
+    def roomy(self) -> None:
+        """Raises StoreUnavailable when a disk is nearly full (T84)."""
+        if self.free_bytes() < FREE_BYTES:
+            raise StoreUnavailable(f"the disk of the store has less than {FREE_BYTES // 10**6} MB left: make room")
+
+    def free_bytes(self) -> int:
+        """The space that is left where there is least, of the state folder and the store's; 0 when one is gone."""
+        try:
+            return min(shutil.disk_usage(folder).free for folder in self._disks)
+        except OSError:
+            return 0
 
     def backlog(self) -> Backlog:
         """What waits for the store, and what is lost."""

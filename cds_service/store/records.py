@@ -13,6 +13,11 @@ from uuid import uuid4
 
 UNCHECKED_CLIENT = "unchecked"
 """The client of a call whose caller did not have to prove who it is."""
+CANARY_CLIENT = "canary"
+"""The client of `crs-cds canary`: its patients are invented, so that reports count its answers apart."""
+CANARY_AGENT = "crs-cds-canary"
+"""Its User-Agent. Where no client has to prove who it is, it need not either: it names itself, and its answers are made
+and recorded as any other, under its own name."""
 
 
 class Outcome(StrEnum):

@@ -11,7 +11,7 @@ from math import ceil
 from typing import NamedTuple
 
 from cds_service.errors import InvalidRequest
-from cds_service.store.records import AnswerRecord, FeedbackRecord, Outcome, Reason, Response
+from cds_service.store.records import CANARY_CLIENT, AnswerRecord, FeedbackRecord, Outcome, Reason, Response
 
 DAYS = 30
 """Of a report when no first day is named."""
@@ -115,6 +115,7 @@ class _Count:
     last: Mapping[Shown, FeedbackRecord]
     zone: tzinfo | None
     answers: int = 0
+    canaries: int = 0
     unavailable: int = 0
     seen: set[Shown] = field(default_factory=set)
     levels: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -128,7 +129,10 @@ class _Count:
     times: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, answer: AnswerRecord) -> None:
-        """Count an answer and its cards."""
+        """Count an answer and its cards. Those for the invented patients of the canary are counted apart (T96)."""
+        if answer.client == CANARY_CLIENT:
+            self.canaries += 1
+            return
         day = answer.at.astimezone(self.zone).date()
         protocol = (answer.protocol_id, answer.protocol_version, answer.protocol_hash[:8])
         self.answers += 1
@@ -223,6 +227,7 @@ class _Count:
             ("cards without feedback", silent),
             ("cards suppressed, because the same was answered before", suppressed),
             ("feedback to a card that was not shown", unmatched),
+            ("answers for invented patients of the canary, in no other figure", self.canaries),
         )
         columns = (Column("figure", "Figure"), Column("value", "Value"))
         return Table("summary", "In short", "All figures of this time together.", 1, columns, figures)

@@ -1,15 +1,17 @@
 """The Flask application: routes, limits, CORS, and one place where errors become answers."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from importlib.resources import files
 from threading import Event
+from typing import Any, TypeVar
 
 import orjson
-import structlog
 from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -31,17 +33,21 @@ from cds_service.errors import (
 )
 from cds_service.fhir.client import Connections, read_document
 from cds_service.fhir.strict_json import parse
+from cds_service.fhir.watch import Watch
 from cds_service.hooks.evaluate import Access
 from cds_service.hooks.feedback import take_feedback
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.remembering import Caller, answer_and_remember
 from cds_service.hooks.services import SERVICES, discovery, service
-from cds_service.store.records import UNCHECKED_CLIENT
+from cds_service.store.records import CANARY_CLIENT, UNCHECKED_CLIENT
 from cds_service.web.about import About
 from cds_service.web.callers import caller, check_callers, is_cds_route, now
 from cds_service.web.cors import allow_browsers
+from cds_service.web.logs import cause
+from cds_service.web.observing import Observer, Spans, ended, failed_at, no_spans
 from cds_service.web.page import HTML, JSON, POLICY
 from cds_service.web.places import Places, bound_load
+from cds_service.web.readiness import OK, Check, findings, writable
 from cds_service.web.report import FORMATS, count, day, form, written
 from cds_service.web.settings import Settings
 from cds_service.web.state import open_memory
@@ -55,7 +61,7 @@ OPENAPI = files("cds_service.web").joinpath("openapi.json").read_bytes()
 """What every route takes and answers, written by hand and kept equal to the routes by the tests."""
 TOO_LARGE = "the body is larger than this service reads"
 
-log = structlog.get_logger()
+_Result = TypeVar("_Result")
 Clock = Callable[[], datetime]
 
 
@@ -72,7 +78,16 @@ def create_app(
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = settings.maximum_body_bytes + 1  # a chunked body is cut there, not refused
-    app.extensions["crs-cds"] = access = _access(settings, knowledge)
+    from cds_service.web.metrics import TYPE, Metrics  # after the fork: it looks once whether processes share metrics
+
+    spans: Spans = no_spans
+    if settings.tracing:
+        from cds_service.web.tracing import exported_spans  # its packages are an extra
+
+        spans = exported_spans()
+    observer = Observer(Metrics(), spans)
+    observer.watch(app)
+    app.extensions["crs-cds"] = access = _access(settings, knowledge, observer)
     app.extensions["crs-cds-memory"] = memory = open_memory(settings)
     app.extensions["crs-cds-stopping"] = stopping = Event()
     bound_load(app, Places(THREADS, WAITING))
@@ -83,10 +98,18 @@ def create_app(
         memory=memory,
         services_off=frozenset(settings.services_off),
     )
-    callers = {unchecked.client: unchecked} | {client.id: _caller(client, unchecked) for client in clients}
+    canary = replace(unchecked, client=CANARY_CLIENT)
+    callers = {known.client: known for known in (unchecked, canary)} | {
+        client.id: _caller(client, unchecked) for client in clients
+    }
     admission = _admission(settings, clients, unchecked) if settings.auth == "required" else None
     switches = Switches(settings.state_folder, [known.id for known in SERVICES])
     check_callers(app, settings, callers, admission, switches, clock)
+    checks: dict[str, Check] = {
+        "store": memory.store.ready,
+        "stateFolder": partial(writable, settings.state_folder),
+        "disk": memory.roomy,
+    }
     described = About.of(knowledge.content)
 
     @app.get("/cds-services")
@@ -97,7 +120,9 @@ def create_app(
     def call(service_id: str) -> Response:
         known = service(service_id)
         body = parse(_body(settings.maximum_body_bytes))
-        return _answer(orjson.dumps(answer_and_remember(known, body, caller(), now()).response))
+        answer = answer_and_remember(known, body, caller(), now())
+        observer.answered(known.id, answer)
+        return _answer(orjson.dumps(answer.response))
 
     @app.post("/cds-services/<service_id>/feedback")
     def feedback(service_id: str) -> Response:
@@ -113,8 +138,12 @@ def create_app(
     def ready() -> Response:
         if stopping.is_set():
             raise Unavailable("this service is being stopped: send calls to another")
-        memory.ready()
-        return _answer(orjson.dumps({"status": "ok", "protocol": knowledge.content.knowledge}))
+        found = findings(checks)
+        wrong = [f"{name}: {said}" for name, said in found.items() if said != OK]
+        known = {"checks": found, "protocol": knowledge.content.knowledge}
+        if wrong:
+            return _error(Unavailable(f"this service is not ready: {'; '.join(wrong)}"), **known)
+        return _answer(orjson.dumps({"status": "ok", **known}))
 
     @app.get("/about")
     def about() -> Response:
@@ -131,6 +160,13 @@ def create_app(
         counted = count(memory.store, first, last, now(), settings.zone)
         kind = form(request.args.get("format")) or request.accept_mimetypes.best_match(FORMATS.values(), HTML)
         return _page(written(counted, kind), kind)
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        observer.look_at(memory)
+        response = _answer(observer.metrics.exposition())
+        response.content_type = TYPE
+        return response
 
     _answer_errors(app)
     allow_browsers(app, settings.cors_origins)
@@ -159,14 +195,22 @@ def _admission(settings: Settings, clients: Sequence[TrustedClient], unchecked: 
     return Admission(clients, read, use_once, settings.calls_per_minute, fail_open=settings.jti_fail_open)
 
 
-def _access(settings: Settings, knowledge: Knowledge) -> Access:
+class _Pool(ThreadPoolExecutor):
+    """Threads that know for which request they work: its id stands in their log lines, its span in their traces."""
+
+    def submit(self, work: Callable[..., _Result], /, *given: Any, **named: Any) -> Future[_Result]:
+        return super().submit(copy_context().run, work, *given, **named)
+
+
+def _access(settings: Settings, knowledge: Knowledge, watch: Watch) -> Access:
     """One pool of connections and threads for all requests."""
     return Access(
         connections=Connections(settings.ca_bundle),
-        executor=ThreadPoolExecutor(max_workers=THREADS * len(knowledge.needs), thread_name_prefix="fhir"),
+        executor=_Pool(max_workers=THREADS * len(knowledge.needs), thread_name_prefix="fhir"),
         allow_list=settings.fhir_servers,
         deadline_seconds=settings.deadline_seconds,
         one_phase=settings.one_phase,
+        watch=watch,
     )
 
 
@@ -209,7 +253,6 @@ def _answer_errors(app: Flask) -> None:
 
     @app.errorhandler(CdsError)
     def refused(error: CdsError) -> Response:
-        log.info("refused", status=int(error.status), reason=type(error).__name__)
         return _error(error)
 
     @app.errorhandler(HTTPException)
@@ -226,20 +269,14 @@ def _answer_errors(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> Response:
-        log.error("failed", reason=type(error).__name__, where=_where(error))
+        failed_at(**cause(error))
         return _error(CdsError("the service failed on this request; nothing was graded. Its log says where"))
 
 
-def _where(error: Exception) -> str:
-    """File and line of the failure, without values: a message may hold patient data."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "unknown"
-
-
-def _error(error: CdsError) -> Response:
-    response = _described(error)
+def _error(error: CdsError, **known: Any) -> Response:
+    """The error as an answer, `known` beside it where the form of the answer allows for it."""
+    ended(error)
+    response = _described(error, known)
     if error.retry_seconds is not None:
         response.headers["Retry-After"] = str(error.retry_seconds)
     if isinstance(error, Unauthenticated):
@@ -247,7 +284,7 @@ def _error(error: CdsError) -> Response:
     return response
 
 
-def _described(error: CdsError) -> Response:
+def _described(error: CdsError, known: Mapping[str, Any]) -> Response:
     if is_cds_route():
         return _answer(orjson.dumps(operation_outcome(error)), error.status, "application/fhir+json")
     problem = {
@@ -255,5 +292,6 @@ def _described(error: CdsError) -> Response:
         "title": error.status.phrase,
         "status": int(error.status),
         "detail": error.message,
+        **known,
     }
     return _answer(orjson.dumps(problem), error.status, "application/problem+json")

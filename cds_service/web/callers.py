@@ -12,7 +12,8 @@ from cds_service.clients.admission import Admission
 from cds_service.clients.switches import Switches
 from cds_service.errors import Forbidden, Unauthenticated
 from cds_service.hooks.remembering import Caller
-from cds_service.store.records import UNCHECKED_CLIENT
+from cds_service.store.records import CANARY_AGENT, CANARY_CLIENT, UNCHECKED_CLIENT
+from cds_service.web.observing import called_by
 from cds_service.web.settings import Settings
 
 DISCOVERY = "/cds-services"
@@ -44,11 +45,12 @@ def check_callers(
         g.now = clock()
         if is_cds_route():
             g.caller = _client()
+            called_by(g.caller.client)
         elif address is not None:
             _operator(settings)
 
     def _client() -> Caller:
-        client = UNCHECKED_CLIENT
+        client = CANARY_CLIENT if request.user_agent.string == CANARY_AGENT else UNCHECKED_CLIENT
         if admission is not None:
             try:
                 client = admission.admit(request.headers.get("Authorization"), _called(settings), g.now).id

@@ -1,16 +1,20 @@
 """The production server: gunicorn with threads. Content and settings are checked before a worker starts."""
 
 import gc
+import logging
 from collections.abc import Callable
+from pathlib import Path
 from threading import Timer
 from types import FrameType
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 from cds_service.web.app import THREADS, WAITING
+from cds_service.web.metrics_folder import forget_metrics, share_metrics
 
 GRACE_SECONDS = 35
 """Longer than the longest deadline of a hook call: what was begun is answered (T90)."""
@@ -24,12 +28,20 @@ class Server(BaseApplication):
     """Gunicorn around an application that each worker makes for itself after the fork.
 
     Asked to stop, a worker says for `drain_seconds` that it is not ready and still answers; then it takes no more
-    connections, answers what was begun, and delivers what waits in the spool.
+    connections, answers what was begun, and delivers what waits in the spool. Workers share their metrics in the state
+    folder.
     """
 
     def __init__(
-        self, make_app: Callable[[], Flask], host: str, port: int, workers: int, drain_seconds: float = 0
+        self,
+        make_app: Callable[[], Flask],
+        host: str,
+        port: int,
+        workers: int,
+        state_folder: Path,
+        drain_seconds: float = 0,
     ) -> None:
+        share_metrics(state_folder / f"metrics-{port}")
         self._make_app = make_app
         self.drain_seconds = drain_seconds
         self.made: Flask | None = None
@@ -41,10 +53,11 @@ class Server(BaseApplication):
             "graceful_timeout": GRACE_SECONDS + round(drain_seconds),
             "keepalive": 30,
             "accesslog": None,
-            "loglevel": "error",
+            "logger_class": _OurLog,
             "control_socket_disable": True,
             "post_worker_init": _settle,
             "worker_exit": _end,
+            "child_exit": lambda _, worker: forget_metrics(worker.pid),
         }
         super().__init__()
 
@@ -82,6 +95,17 @@ class DrainingWorker(ThreadWorker):
         if not self.alive:
             for listener in self.sockets:
                 listener.close()
+
+
+class _OurLog(Logger):
+    """Gunicorn's logger without handlers and a level of its own: its lines go the way of all others."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for logger in (self.error_log, self.access_log):
+            logger.handlers.clear()
+            logger.setLevel(logging.NOTSET)
+            logger.propagate = True
 
 
 def _settle(_: object) -> None:

@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     )
     maximum_body_bytes: int = Field(5_000_000, gt=0, description="Largest request body that is read")
 
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged")
+    tracing: bool = Field(False, description="Send spans of each step over OTLP; needs the extra `tracing`")
     public_url: str | None = Field(None, description="URL by which clients know the service")
     state_folder: Path = Field(
         Path("~/.local/state/crs-cds"), validate_default=True, description="What the service keeps between two starts"

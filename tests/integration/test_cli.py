@@ -30,7 +30,9 @@ def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[s
 def test_help_names_every_command() -> None:
     shown = run("--help")
     assert shown.returncode == 0
-    names = "serve demo grade fire keys switch explain fixtures doctor prefetch conformance content report records"
+    names = (
+        "serve demo grade fire keys switch explain fixtures doctor prefetch conformance canary content report records"
+    )
     for command in names.split():
         assert f"\n  {command} " in shown.stdout
 

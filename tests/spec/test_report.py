@@ -72,7 +72,14 @@ FEEDBACK = [
 
 def test_the_summary_of_six_answers() -> None:
     """Patient-days: p and q on the 20th, p on the 21st and 22nd; five cards shown on four of them."""
-    assert summary(counted(ANSWERS, FEEDBACK)) == [6, 1, 2, 4, 5, 1.25, 1, 3, 1, 2, 1]
+    assert summary(counted(ANSWERS, FEEDBACK)) == [6, 1, 2, 4, 5, 1.25, 1, 3, 1, 2, 1, 0]
+
+
+def test_t96_answers_for_the_invented_patients_of_the_canary_are_in_one_figure_only() -> None:
+    invented = [answer(card("x"), client="canary", at=at(21)), answer(card("y"), client="canary", at=at(22))]
+    found, without = counted([*ANSWERS, *invented], FEEDBACK), counted(ANSWERS, FEEDBACK)
+    assert summary(found) == [*summary(without)[:-1], 2]
+    assert [table.rows for table in found.tables[1:]] == [table.rows for table in without.tables[1:]]
 
 
 def test_answers_by_hook_and_grade_or_why_there_is_none() -> None:
@@ -150,7 +157,7 @@ def test_one_uuid_of_two_clients_is_two_cards() -> None:
 
 def test_nothing_is_a_report_too() -> None:
     found = counted([], [])
-    assert summary(found) == [0, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0]
+    assert summary(found) == [0, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0]
     assert [table.name for table in found.tables if table.rows] == ["summary"]
 
 

@@ -51,7 +51,9 @@ def _patients() -> Iterator[tuple[str, str, Json, datetime]]:
 
 def _cards(patient: str, bundle: Json, now: datetime, known: Knowledge, access: Access) -> list[Json]:
     resources = [entry["resource"] for entry in bundle["entry"]]
-    call = server.hook_call(patient, prefetch=prefetch(resources, known.needs, patient))
+    call = server.hook_call(
+        patient, prefetch=prefetch(resources, {need.key: need.resource_type for need in known.needs}, patient)
+    )
     cards: list[Json] = (
         service("crs-patient-view").answer(exact(call), "crs-patient-view", known, access, now).response["cards"]
     )

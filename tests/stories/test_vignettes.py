@@ -39,7 +39,8 @@ def case(request: pytest.FixtureRequest) -> Json:
 def answer(case: Json, knowledge: Knowledge, access: Access) -> Json:
     """The answer to a call with the patient's data as a prefetch."""
     resources = [entry["resource"] for entry in vignette_bundle(case)["entry"]]
-    filled = prefetch(resources, knowledge.needs, patient_id(case))
+    types = {need.key: need.resource_type for need in knowledge.needs}
+    filled = prefetch(resources, types, patient_id(case))
     call = {
         "hook": "patient-view",
         "hookInstance": f"vignette-{case['id']}",

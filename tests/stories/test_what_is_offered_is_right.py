@@ -38,7 +38,8 @@ def test_an_accepted_suggestion_brings_no_new_one(name: str, hook: str, knowledg
     case: Any = vignettes()[name]
     who = patient_id(case)
     resources = [entry["resource"] for entry in vignette_bundle(case)["entry"]]
-    filled = prefetch(resources, knowledge.needs, who) | dict.fromkeys(case.get("unread", []), OUTCOME)
+    types = {need.key: need.resource_type for need in knowledge.needs}
+    filled = prefetch(resources, types, who) | dict.fromkeys(case.get("unread", []), OUTCOME)
     call: Json = {
         "hook": "patient-view",
         "hookInstance": name,

@@ -1,0 +1,79 @@
+"""The metrics: what Prometheus reads at GET /metrics. docs/monitoring.md lists them, with the alerts to set.
+
+Every label is one of a number known beforehand: services, needs, grades, words of this program, clients and servers of
+the settings; and of codes that no table knows, the first hundred. None is a patient, a user or a card (T11).
+"""
+
+from collections.abc import Mapping
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from cds_service.web.metrics_folder import metrics_are_shared
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 30)
+MOST_CODES = 100
+"""Different codes that a process counts by themselves: a label is one of a number that is known."""
+TYPE = CONTENT_TYPE_LATEST
+
+
+class Metrics:
+    """The metrics of one process, or its part of those of all workers. Made after the fork."""
+
+    def __init__(self) -> None:
+        self._codes: set[tuple[str, str]] = set()
+        self.registry = CollectorRegistry()
+        self.requests = self._counter(
+            "requests", "Requests, by how they ended", "route", "service", "client", "outcome"
+        )
+        self.request_seconds = self._seconds("request_seconds", "Time to answer a request", "route", "service")
+        self.answers = self._counter("answers", "Answers of services, by what was shown", "service", "client", "shown")
+        self.grades = self._counter("grades", "Answers of services, by grade", "service", "client", "grade")
+        self.tokens_refused = self._counter(
+            "tokens_refused", "Tokens and keys of callers that were refused, by why", "reason"
+        )
+        self.unused = self._counter("unused", "Resources that were not used, by why", "client", "cause")
+        self.unrecognised = self._counter(
+            "unrecognised", "Codes that no table knows and that may matter", "client", "system", "code"
+        )
+        self.needs = self._counter(
+            "needs", "Needs of answers, by where they came from or why they failed", "need", "how"
+        )
+        self.fhir_seconds = self._seconds("fhir_seconds", "Time of a query to a FHIR server", "server", "result")
+        self.left_alone = Gauge(
+            "crs_cds_fhir_server_left_alone",
+            "Workers that leave a FHIR server alone because it failed again and again",
+            ("server",),
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self.stage_seconds = self._seconds("stage_seconds", "Time of one step of an answer", "stage")
+        self.store_backlog_bytes = self._gauge("store_backlog_bytes", "Records that wait for the store")
+        self.store_refused_bytes = self._gauge("store_refused_bytes", "Records put aside, for a person to look at")
+        self.state_free_bytes = self._gauge("state_free_bytes", "Free space where the state folder lies")
+
+    def count_unrecognised(self, client: str, codes: Mapping[tuple[str, str], int]) -> None:
+        """Count codes of the chart: the first MOST_CODES by themselves, the others together (T69)."""
+        for code, times in codes.items():
+            if code in self._codes or len(self._codes) < MOST_CODES:
+                self._codes.add(code)
+                self.unrecognised.labels(client, *code).inc(times)
+            else:
+                self.unrecognised.labels(client, "", "others").inc(times)
+
+    def exposition(self) -> bytes:
+        """All metrics in the text format, added up over the workers."""
+        if not metrics_are_shared():
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)
+
+    def _counter(self, name: str, what: str, *labels: str) -> Counter:
+        return Counter(f"crs_cds_{name}", what, labels, registry=self.registry)
+
+    def _seconds(self, name: str, what: str, *labels: str) -> Histogram:
+        return Histogram(f"crs_cds_{name}", what, labels, buckets=SECONDS, registry=self.registry)
+
+    def _gauge(self, name: str, what: str) -> Gauge:
+        return Gauge(f"crs_cds_{name}", what, registry=self.registry, multiprocess_mode="mostrecent")

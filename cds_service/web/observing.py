@@ -1,0 +1,163 @@
+"""What is seen of a request from outside: its id, one line in the log, and its part in the metrics."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import structlog
+from flask import Flask, Response, g, request
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from cds_service.errors import CdsError, Unauthenticated
+from cds_service.fhir.breaker import Breaker
+from cds_service.fhir.deadline import FhirFailure
+from cds_service.fhir.watch import Watch
+from cds_service.hooks.answer import Answer
+from cds_service.hooks.services import SERVICES
+from cds_service.store.memory import Memory
+
+if TYPE_CHECKING:
+    from cds_service.web.metrics import Metrics
+
+REQUEST_ID = "X-Request-ID"
+PROBES = ("healthy", "ready", "metrics")
+"""Routes that machines ask every few seconds: their lines are for the lowest level only."""
+SUPPLIED = ("prefetch", "fetched")
+_SHORT_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_KNOWN = frozenset(service.id for service in SERVICES)
+
+log = structlog.get_logger()
+Spans = Callable[[str, str], AbstractContextManager[Any]]
+
+
+class Observer(Watch):
+    """Sees every step of a call: measures it, and puts it into the trace where there is one."""
+
+    def __init__(self, metrics: "Metrics", spans: Spans) -> None:
+        self.metrics = metrics
+        self._spans = spans
+
+    @contextmanager
+    def stage(self, name: str, of: str = "") -> Iterator[None]:
+        """Time the step, and make it a span."""
+        with self._spans(name, of), self.metrics.stage_seconds.labels(name).time():
+            yield
+
+    @contextmanager
+    def asking(self, base: str, breaker: Breaker) -> Iterator[None]:
+        """Time the query by how it ended. A server is a host and port, so the allow-list bounds their number."""
+        server, begun, result = urlsplit(base).netloc.lower(), time.monotonic(), "answered"
+        try:
+            yield
+        except FhirFailure as failure:
+            result = failure.kind
+            raise
+        finally:
+            self.metrics.fhir_seconds.labels(server, result).observe(time.monotonic() - begun)
+            self.metrics.left_alone.labels(server).set(breaker.open)
+
+    def need(self, key: str, how: str) -> None:
+        """Count the need; what failed also stands in the line of the request."""
+        self.metrics.needs.labels(key, how).inc()
+        if how not in SUPPLIED:
+            g.line.setdefault("needs", {})[key] = how
+
+    def answered(self, service: str, answer: Answer) -> None:
+        """Count an answer of a service."""
+        reading, assessment = answer.reading, answer.reading.assessment
+        shown = "cards" if answer.cards else "held-back" if answer.suppressed else "nothing"
+        self.metrics.answers.labels(service, g.client, shown).inc()
+        self.metrics.grades.labels(service, g.client, "none" if assessment.grade is None else assessment.grade).inc()
+        for unused in assessment.unused:
+            self.metrics.unused.labels(g.client, unused.cause.value).inc()
+        self.metrics.count_unrecognised(g.client, reading.unrecognised)
+        g.outcome = assessment.status.value
+        g.line |= {
+            "hook_instance": answer.desk.call.hookInstance,
+            "cards": len(answer.cards),
+            "unrecognised": reading.unrecognised.total(),
+        }
+        if reading.of_others:
+            log.warning(
+                "resources of another patient",
+                service=service,
+                client=g.client,
+                hook_instance=answer.desk.call.hookInstance,
+                of_others=reading.of_others,
+            )
+
+    def look_at(self, memory: Memory) -> None:
+        """Measure what waits for the store, and what room is left."""
+        waiting = memory.backlog()
+        self.metrics.store_backlog_bytes.set(waiting.bytes)
+        self.metrics.store_refused_bytes.set(waiting.refused_bytes)
+        self.metrics.state_free_bytes.set(memory.free_bytes())
+
+    def watch(self, app: Flask) -> None:
+        """Watch the requests of an application. Before anything else is wired into it."""
+
+        @app.before_request
+        def begin() -> None:
+            given = request.headers.get(REQUEST_ID, "")
+            g.request_id = given if _SHORT_TOKEN.fullmatch(given) else uuid4().hex
+            g.begun, g.line, g.client, g.outcome = time.monotonic(), {}, "", "served"
+            g.span = ExitStack()
+            g.span.enter_context(self._spans("request", request.endpoint or ""))
+            clear_contextvars()
+            bind_contextvars(request_id=g.request_id)
+
+        @app.after_request
+        def end(response: Response) -> Response:
+            response.headers[REQUEST_ID] = g.request_id
+            g.span.close()
+            seconds = time.monotonic() - g.begun
+            route, service = request.endpoint or "none", (request.view_args or {}).get("service_id", "")
+            service = service if service in _KNOWN else ""
+            self.metrics.requests.labels(route, service, g.client, g.outcome).inc()
+            if g.outcome == Unauthenticated.__name__:
+                self.metrics.tokens_refused.labels(g.line["reason"]).inc()
+            self.metrics.request_seconds.labels(route, service).observe(seconds)
+            write = log.error if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR else log.info
+            (log.debug if route in PROBES else write)(
+                _event(route, response.status_code),
+                route=route,
+                **({"service": service} if service else {}),
+                status=response.status_code,
+                outcome=g.outcome,
+                milliseconds=round(seconds * 1000),
+                **g.line,
+            )
+            return response
+
+
+def no_spans(name: str, of: str) -> AbstractContextManager[Any]:
+    """In place of spans where nothing is traced."""
+    return nullcontext()
+
+
+def called_by(client: str) -> None:
+    """It is known who calls."""
+    g.client = g.line["client"] = client
+
+
+def ended(error: CdsError) -> None:
+    """The request ended in this error; why a caller is not let in is said here and not to the caller."""
+    g.outcome = type(error).__name__
+    if isinstance(error, Unauthenticated):
+        g.line["reason"] = error.reason
+
+
+def failed_at(*, reason: str, where: str) -> None:
+    """The request ended in a failure of the service: its class and place."""
+    g.line |= {"reason": reason, "where": where}
+
+
+def _event(route: str, status: int) -> str:
+    if status >= HTTPStatus.BAD_REQUEST:
+        return "failed" if status == HTTPStatus.INTERNAL_SERVER_ERROR else "refused"
+    return "answered" if route == "call" else "served"

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test mutants check format rules bench chaos soak lock audit sbom clean
+.PHONY: demo test hard mutants mutants-cards planted fuzz check format rules bench chaos soak lock audit sbom clean
 
 $(READY): pyproject.toml requirements-dev.lock
 	$(PYTHON) -m venv $(VENV)
@@ -19,8 +19,22 @@ demo: $(READY) ## the stories, their cards, and a service to try things on (ARGS
 test: $(READY) ## the whole test suite (ARGS="-k sepsis" and the like go to pytest)
 	$(BIN)/python -m pytest $(ARGS)
 
+hard: $(READY) ## a million generated patients for two graders, 20,000 generated calls, 20,000 changed inputs
+	CRS_TESTS_PATIENTS=1000000 CRS_TESTS_CALLS=20000 CRS_TESTS_FUZZ=20000 $(BIN)/python -m pytest \
+		tests/spec/test_second_grader.py tests/contract/test_openapi.py tests/fuzz $(ARGS)
+
+fuzz: $(READY) ## atheris, three minutes on each harness (ARGS="bundle 600" for one of them and its seconds)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "atheris>=3,<4"
+	$(BIN)/python -m tests.fuzz.run $(ARGS)
+
 mutants: $(READY) ## do the tests of the clinical core notice a wrong line? (ARGS="fever dosing" for some modules)
 	$(BIN)/python mutants/run.py $(ARGS)
+
+mutants-cards: $(READY) ## do the tests notice a wrong number or row of cards/? (ARGS="scales orders" for some folders)
+	$(BIN)/python mutants/tables.py $(ARGS)
+
+planted: $(READY) ## do the tests notice bugs that were planted? (ARGS="store client" for some files)
+	$(BIN)/python mutants/planted.py $(ARGS)
 
 check: $(READY) ## format, lint, types, layers, content
 	$(BIN)/ruff format --check .

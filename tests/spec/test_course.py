@@ -8,10 +8,11 @@ import pytest
 
 from cds_service.crs.course import Course
 from cds_service.crs.cultures import Cultures
-from cds_service.crs.neurotoxicity import Icans
-from cds_service.crs.response import Response
+from cds_service.crs.neurotoxicity import Icans, neurotoxicity_of
+from cds_service.crs.response import Response, response_since
 from cds_service.crs.timeline import Gap, OxygenSupport, Temperature
-from tests.bedside import Bedside, ago, allergy, culture, diagnosis, given, ordered, score, tocilizumab
+from tests.bedside import Bedside, ago, allergy, content, culture, diagnosis, given, ordered, score, tocilizumab
+from tests.spec.patients import SCALE, assessed, drug, febrile, patient, pressure
 
 LOW_FLOW = tuple(
     OxygenSupport(time=ago(hours), reference="Observation/o2", device="nasal-cannula", flow=Decimal(3))
@@ -357,3 +358,14 @@ def test_allergies_are_no_part_of_the_course_and_block_by_agent() -> None:
     patient = Bedside(allergies=[allergy("dexamethasone")]).patient
     assert patient.allergic_to(patient.protocol.orders["dexamethasone-10"])
     assert not patient.allergic_to(patient.protocol.orders["tocilizumab"])
+
+
+def test_without_a_grade_now_the_response_to_a_dose_is_not_known() -> None:
+    ungraded = patient(pressure(84))
+    assert response_since(ungraded, assessed(ungraded), SCALE, drug("tocilizumab", "5 h")) == (Response.NOT_KNOWN, None)
+
+
+def test_where_no_icans_is_charted_there_is_nothing_that_it_rests_on() -> None:
+    well = febrile()
+    figures = neurotoxicity_of(well, assessed(well), content().protocol).figures
+    assert (figures["basis"], figures["since"]) == ("", None)

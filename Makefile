@@ -23,8 +23,7 @@ hard: $(READY) ## a million generated patients for two graders, 20,000 generated
 	CRS_TESTS_PATIENTS=1000000 CRS_TESTS_CALLS=20000 CRS_TESTS_FUZZ=20000 $(BIN)/python -m pytest \
 		tests/spec/test_second_grader.py tests/contract/test_openapi.py tests/fuzz $(ARGS)
 
-fuzz: $(READY) ## atheris, three minutes on each harness (ARGS="bundle 600" for one of them and its seconds)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "atheris>=3,<4"
+fuzz: $(READY) ## atheris (install it before), three minutes on each harness (ARGS="bundle 600" for one of them and its seconds)
 	$(BIN)/python -m tests.fuzz.run $(ARGS)
 
 mutants: $(READY) ## do the tests of the clinical core notice a wrong line? (ARGS="fever dosing" for some modules)

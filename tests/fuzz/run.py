@@ -8,6 +8,7 @@ in the working folder: it goes into the corpus once it is put right.
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,6 +21,8 @@ SLOW = 5
 
 def main(arguments: Sequence[str]) -> int:
     """Fuzz in processes of their own, one after the other; what the last one that failed ended with."""
+    if find_spec("atheris") is None:
+        sys.exit(f"atheris is not installed: {sys.executable} -m pip install --group fuzz")
     chosen = [name for name in arguments if not name.isdigit()] or sorted(path.name for path in CORPUS.iterdir())
     seconds = next((int(name) for name in arguments if name.isdigit()), SECONDS)
     return max(_run(name, seconds) for name in chosen)

@@ -36,17 +36,15 @@ class HazardsCheck:
         """Fail the run for a row without a test. One that broke off has failed already, and has not seen them all."""
         self._whole = self._whole and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
         self._whole = self._whole and not (session.shouldstop or session.shouldfail)
-        if self._whole and self._untested(still_open=False):
+        if self._whole and self._untested():
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Name the rows."""
         if not self._whole:
             return
-        if missing := self._untested(still_open=False):
+        if missing := self._untested():
             terminalreporter.write_line(f"no passing test shows these rows of tests/hazards.toml: {missing}", red=True)
-        if missing := self._untested(still_open=True):
-            terminalreporter.write_line(f"rows of tests/hazards.toml that are still open: {missing}", yellow=True)
 
-    def _untested(self, *, still_open: bool) -> str:
-        return ", ".join(row.id for row in self._gates if row.open is still_open and row.id not in self._shown)
+    def _untested(self) -> str:
+        return ", ".join(row.id for row in self._gates if row.id not in self._shown)

@@ -39,7 +39,6 @@ class Hazard:
     never: str
     instead_of: str = ""
     because: str = ""
-    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ def _chapter(chapter: Chapter, tests: Mapping[str, Iterable[tuple[str, Path]]]) 
 def _line(row: Hazard, tests: Iterable[tuple[str, Path]]) -> str:
     name = f"{row.id} **gate**" if row.gate else row.id
     otherwise = f" Not *{row.instead_of}*: {row.because}." if row.instead_of else ""
-    shown = ["open", *(link(*test) for test in tests)][0 if row.open else 1 :]
+    shown = [link(*test) for test in tests]
     return f"| {' | '.join((name, row.hazard, row.gets + otherwise, row.never, '<br>'.join(shown)))} |\n"
 
 

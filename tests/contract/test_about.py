@@ -17,6 +17,7 @@ from flask.testing import FlaskClient
 from cds_service.cli.serve import knowledge_of
 from cds_service.content.files import data_folder, read_toml
 from cds_service.fhir.client import Connections
+from cds_service.fhir.elements import MAY_BE_MODIFIED
 from cds_service.hooks.evaluate import Access
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.services import service
@@ -196,7 +197,7 @@ DEMOGRAPHICS = {
 
 
 OF_ANY_RESOURCE = {"resourceType", "id", "meta", "subject", "patient", "link", "implicitRules", "modifierExtension"}
-OF_ANY_RESOURCE |= {"medicationReference"}
+OF_ANY_RESOURCE |= {"medicationReference", *MAY_BE_MODIFIED}
 """Looked at in every resource: whose it is, which version, what it refers to, whether it may be read as it stands."""
 
 

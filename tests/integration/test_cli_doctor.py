@@ -40,8 +40,11 @@ def test_a_query_that_fails_is_named_with_what_would_be_unknown(fhir: Fhir) -> N
     ("missing", "lost"),
     [
         (["therapies"], {"therapies": []}),
-        (["therapies", "administrations"], {"therapies": ["therapies"], "administrations": ["drugs", "vasoactives"]}),
-        (["administrations"], {"administrations": ["drugs", "vasoactives"]}),
+        (
+            ["therapies", "administrations"],
+            {"therapies": ["therapies"], "administrations": ["therapies", "drugs", "vasoactives"]},
+        ),
+        (["administrations"], {"administrations": ["therapies", "drugs", "vasoactives"]}),
         (["procedures"], {"procedures": ["therapies", "oxygen", "cultures"]}),
         (["vitalSigns"], {"vitalSigns": ["vital signs without a code of their own"]}),
     ],

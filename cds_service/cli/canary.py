@@ -15,6 +15,7 @@ import requests
 from cds_service.cli.fire import listed, send
 from cds_service.cli.grade import prefetch
 from cds_service.cli.printing import grade_words
+from cds_service.cli.signing import Signing, signing
 from cds_service.content.files import data_folder
 from cds_service.errors import InvalidInput
 from cds_service.fhir.client import new_session
@@ -58,14 +59,16 @@ class Sighting:
     metavar="URL",
     help="Base URL of the service.",
 )
+@signing
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def canary(service_url: str, as_json: bool) -> None:
+def canary(service_url: str, signing: Signing, as_json: bool) -> None:
     """Send an invented patient of each grade through a running service, and one who is not eligible.
 
     Exit status 1 when a grade is another than expected, or cards are missing or too many. For a timer.
     """
     session, base = new_session(), service_url.rstrip("/")
     session.headers["User-Agent"] = CANARY_AGENT
+    signing.sign(session, base)
     found = listed(session, base, HOOK)
     folder = data_folder("fhir_fixtures")
     sightings = [_sight(session, base, found, load_story(folder, name)) for name in STORIES]

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cds_service import __version__
+from cds_service.cli.signing import UNSIGNED, Signing, signing
 from cds_service.conformance.results import Outcome, Result, Results, count
 from cds_service.conformance.trial.calls import NOBODY, Patient
 from cds_service.conformance.trial.conversation import Conversation
@@ -34,6 +35,7 @@ STYLES = {Outcome.PASSED: "green", Outcome.FAILED: "bold red", Outcome.WARNING: 
 @click.option("--patient", "patient_id", metavar="ID", help="Patient.id to call about. Default: an invented one.")
 @click.option("--fhir", "fhir_url", metavar="URL", help="FHIR base URL; prefetch is filled from it.")
 @click.option("--hook", "hooks", multiple=True, metavar="HOOK", help="Only services of this hook; may be repeated.")
+@signing
 @click.option("--json", "as_document", is_flag=True, help="Print the report as JSON.")
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path), help="Write the report as JUnit XML.")
 @click.option("--html", "html_file", type=click.Path(path_type=Path), help="Write the report as a page.")
@@ -42,6 +44,7 @@ def conformance(
     patient_id: str | None,
     fhir_url: str | None,
     hooks: tuple[str, ...],
+    signing: Signing,
     as_document: bool,
     junit_file: Path | None,
     html_file: Path | None,
@@ -53,7 +56,8 @@ def conformance(
     patient = Patient(patient_id or NOBODY, fhir_url and plain_url(fhir_url, "--fhir"))
     if fhir_url and not patient_id:
         raise InvalidInput("--fhir needs a patient whose record is read: give --patient ID too")
-    report = report_of(plain_url(url, "URL").removesuffix("/cds-services"), patient, hooks, secret=patient_id or "")
+    base = plain_url(url, "URL").removesuffix("/cds-services")
+    report = report_of(base, patient, hooks, secret=patient_id or "", signing=signing)
     for file, write in ((junit_file, junit), (html_file, page)):
         if file is not None:
             _write(file, write, report)
@@ -76,11 +80,12 @@ def plain_url(url: str, name: str) -> str:
     return url.rstrip("/")
 
 
-def report_of(base: str, patient: Patient, hooks: tuple[str, ...], secret: str) -> Report:
+def report_of(base: str, patient: Patient, hooks: tuple[str, ...], secret: str, signing: Signing = UNSIGNED) -> Report:
     """Hold the conversation and report. Progress goes to standard error."""
     now = datetime.now(UTC)
     results = Results(secret)
     with new_session() as session, Console(stderr=True).status("discovery") as status:
+        signing.sign(session, base)
         wire = Wire.open(session, lambda seconds: ending_by(Deadline.after(seconds)))
         talk = Conversation(wire, base, patient, now, results, lambda words: status.update(Text(words)))
         hold(talk, hooks)

@@ -2,8 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,13 +14,12 @@ from rich.console import Console
 
 from cds_service.cli.grade import read_json
 from cds_service.cli.printing import grade_words, print_cards, progress
-from cds_service.clients.signing import SigningKey
+from cds_service.cli.signing import Signing, signing
 from cds_service.errors import InvalidInput
 from cds_service.fhir.client import new_session
 from cds_service.hooks.assessment_json import EXTENSION
 
 SECONDS = 30
-Signing = Callable[[requests.PreparedRequest], requests.PreparedRequest]
 
 
 @click.command()
@@ -50,13 +48,7 @@ Signing = Callable[[requests.PreparedRequest], requests.PreparedRequest]
     type=click.Path(path_type=Path),
     help="An order of the session, as a FHIR resource in JSON; may be given several times.",
 )
-@click.option(
-    "--key", "key_file", metavar="FILE", type=click.Path(path_type=Path), help="Private key (PEM or JWK) that signs."
-)
-@click.option("--kid", help="Id of the key, where it is not the one that `crs-cds keys new` gives.")
-@click.option("--issuer", help="Issuer of the token, as the service trusts it.")
-@click.option("--tenant", help="Tenant of the token.")
-@click.option("--public-url", metavar="URL", help="URL the token is for, where the service has another than --service.")
+@signing
 @click.option("--json", "as_json", is_flag=True, help="Print the request and the answer as JSON.")
 def fire(
     patient_id: str,
@@ -65,19 +57,12 @@ def fire(
     pull: bool,
     hook: str,
     drafts: tuple[Path, ...],
-    key_file: Path | None,
-    kid: str | None,
-    issuer: str | None,
-    tenant: str | None,
-    public_url: str | None,
+    signing: Signing,
     as_json: bool,
 ) -> None:
     """Fire a hook at a service as an EHR would, and show the cards."""
     session = new_session()
-    if key_file is not None:
-        if issuer is None:
-            raise InvalidInput("--key needs --issuer: the service finds the key by it")
-        session.auth = _signing(SigningKey.read(key_file, kid), issuer, tenant, service_url, public_url or service_url)
+    signing.sign(session, service_url)
     orders = [read_json(path) for path in drafts]
     call, answer = fire_hook(session, service_url, patient_id, fhir_url, pull=pull, hook=hook, orders=orders)
     if as_json:
@@ -89,20 +74,6 @@ def fire(
     print_cards(console, answer.get("cards", []))
     for words in assessment.get("missing", []):
         console.print(f"  not known: {words}", markup=False)
-
-
-def _signing(key: SigningKey, issuer: str, tenant: str | None, service_url: str, public_url: str) -> Signing:
-    """Signs each call of the service, for the URL by which the service is known; other calls get no token."""
-    base, public = service_url.rstrip("/"), public_url.rstrip("/")
-
-    def sign(call: requests.PreparedRequest) -> requests.PreparedRequest:
-        url = str(call.url)
-        if url.startswith(f"{base}/cds-services"):
-            token = key.token(issuer, public + url.removeprefix(base), datetime.now(UTC), tenant)
-            call.headers["Authorization"] = f"Bearer {token}"
-        return call
-
-    return sign
 
 
 def fire_hook(

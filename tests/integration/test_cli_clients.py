@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cds_service.cli.serve import knowledge_of
 from cds_service.clients.signing import SigningKey
 from cds_service.clients.trusted import Known, TrustedClient, read_trusted_clients
+from cds_service.conformance.results import Outcome
 from cds_service.errors import InvalidInput
 from cds_service.hooks.services import SERVICES
 from cds_service.web.settings import Settings
@@ -106,6 +107,29 @@ def test_fire_without_a_good_token_says_what_to_give(
     assert (refused.returncode, refused.stdout) == (2, "")
     assert words in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_a_service_that_trusts_this_key_is_tested_in_whole(folder: Path, guarded: Service, fhir: Fhir) -> None:
+    arguments = ["conformance", guarded.base, "--patient", PATIENT, "--fhir", fhir.base, "--public-url", PUBLIC]
+    shown = run(*arguments, "--key", folder / "test.pem", "--issuer", ISSUER, "--json")
+    assert shown.returncode == 0, shown.stdout
+    report = json.loads(shown.stdout)
+    assert report["conformant"]
+    rules = [rule for group in report["groups"] for rule in group["rules"]]
+    assert {rule["rule"] for rule in rules if rule["result"] in (Outcome.FAILED, Outcome.WARNING)} <= {"R-9"}, (
+        "R-9 measures the machine that the tests run on"
+    )
+    assert report["notes"] == []
+    assert not any("authorization" in asked.headers for asked in fhir.asked)
+
+
+def test_a_service_that_is_tested_without_a_good_token_is_said_to_want_one(folder: Path, guarded: Service) -> None:
+    for options in ([], ["--key", folder / "test.pem", "--issuer", "https://nobody.example"]):
+        shown = run("conformance", guarded.base, "--public-url", PUBLIC, *options)
+        assert shown.returncode == 1
+        assert "give --key and --issuer" in " ".join(shown.stdout.split())
+    unnamed = run("conformance", guarded.base, "--key", folder / "test.pem")
+    assert (unnamed.returncode, "--key needs --issuer" in unnamed.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("kind", ["ES384", "ES256", "RS384"])

@@ -41,7 +41,7 @@ def call_soundly(talk: Conversation, service: Listed) -> int | None:
         talk.described(where, reply)
         talk.results.note(f"{service.id} answered 412 to a sound call: it lacks data that it needs")
     else:
-        why = "it wants a token, and this test sends none" if reply.status in (401, 403) else "not 200"
+        why = "it wants the token of a client that it trusts" if reply.status in (401, 403) else "not 200"
         talk.results.found("H-1", where, f"HTTP {reply.status} to a sound call: {why}")
         return None
     quickest = min(reply.seconds, *(_again(talk, service, body, reply.status)))

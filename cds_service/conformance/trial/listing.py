@@ -72,7 +72,7 @@ def _why(status: int) -> str:
     if 300 <= status < 400:
         return f"HTTP {status} leads to another address: redirects are not followed, give that address itself"
     if status in (401, 403):
-        return f"HTTP {status}: the service wants to know its client, and this test sends no token"
+        return f"HTTP {status}: the service wants the token of a client that it trusts: give --key and --issuer"
     return f"HTTP {status}, not 200"
 
 

@@ -1,4 +1,4 @@
-"""Requests of a test: each bounded in time and size, without redirects, cookies or a token, all within one minute."""
+"""Requests of a test: each bounded in time and size, without redirects or cookies, all within one minute."""
 
 import json
 import time

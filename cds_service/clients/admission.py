@@ -12,7 +12,7 @@ from cds_service.clients.tokens import check_claims, check_header, check_signatu
 from cds_service.clients.trusted import TrustedClient
 from cds_service.errors import StoreUnavailable, TooManyCalls, Unauthenticated
 
-UseOnce = Callable[[str, str, datetime], bool]
+UseOnce = Callable[[str, str, datetime, datetime], bool]
 
 log = structlog.get_logger()
 
@@ -61,13 +61,13 @@ class Admission:
         wait = self._paces[client.id].wait()
         if wait:
             raise TooManyCalls("this client calls too often: wait before the next call", retry_seconds=ceil(wait))
-        self._first_use(client, token_id, until)
+        self._first_use(client, token_id, until, now)
         return client
 
-    def _first_use(self, client: TrustedClient, token_id: str, until: datetime) -> None:
+    def _first_use(self, client: TrustedClient, token_id: str, until: datetime, now: datetime) -> None:
         """Raises Unauthenticated for a token that was used before, in whatever process (T19)."""
         try:
-            first = self._use_once(client.issuer, token_id, until)
+            first = self._use_once(client.issuer, token_id, until, now)
         except StoreUnavailable:
             if not self._fail_open:
                 raise

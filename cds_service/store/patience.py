@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
+from contextlib import suppress
 from threading import Lock
 from typing import TypeVar
 
@@ -66,6 +67,11 @@ class Patience:
             raise StoreUnavailable(UNREACHABLE) from error
         self._away = False
         return done
+
+    def beside(self, work: Callable[[], object]) -> None:
+        """Do the work when its turn comes. Nobody waits for it, and nobody is told when it fails."""
+        with suppress(RuntimeError):  # the service is ending
+            self._threads.submit(work)
 
     def close(self) -> None:
         """Begin nothing more."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
 from json import dumps
@@ -27,6 +27,8 @@ BATCH = 500
 """Rows that are written or read at once."""
 DELIVERY_SECONDS = 30.0
 """How long a delivery of many records may take; nobody waits for it."""
+FORGET = timedelta(hours=1)
+"""How often a process that runs for months removes used tokens that are of no use any more."""
 LOCK = 7_271_977_402
 """Names the chain among the advisory locks of PostgreSQL."""
 
@@ -54,6 +56,7 @@ class Store:
         self.writing = Patience(1, patience_seconds)
         self._lock = Lock()
         self._waiting: list[_Waiting] = []
+        self._forget_at = datetime.min.replace(tzinfo=UTC)
 
     @classmethod
     def open(cls, url: str, patience_seconds: float = PATIENCE_SECONDS) -> "Store":
@@ -104,13 +107,18 @@ class Store:
         """How many of the cards were shown to other clients and never to this one (T79)."""
         return self.reading.run(lambda: self._of_others(uuids, client))
 
-    def use_once(self, issuer: str, jti: str, until: datetime) -> bool:
+    def use_once(self, issuer: str, jti: str, until: datetime, now: datetime) -> bool:
         """Whether the token `jti` of an issuer is used for the first time; from then on it is used (T19).
 
         It is remembered `until` an instant at which nobody accepts it any more. Of calls at once one is the first, in
-        whatever process.
+        whatever process. After the first use of each hour those of before are forgotten; nobody waits for that.
         """
-        return self.writing.run(lambda: self._use_once(sha256(dumps([issuer, jti]).encode()).hexdigest(), until))
+        digest = sha256(dumps([issuer, jti]).encode()).hexdigest()
+        first = self.writing.run(lambda: self._use_once(digest, until))
+        if now >= self._forget_at:
+            self._forget_at = now + FORGET
+            self.writing.beside(lambda: self.forget_tokens(now))
+        return first
 
     def forget_tokens(self, now: datetime) -> int:
         """Remove used tokens that nobody accepts any more at `now`. How many."""

@@ -27,6 +27,7 @@ from schemathesis.specs.openapi.checks import (
 
 import cds_service
 from cds_service.hooks.services import SERVICES
+from cds_service.web.callers import OPEN
 from tests.answers import PATIENT
 from tests.server import hook_call
 
@@ -73,6 +74,16 @@ def test_the_document_is_valid_and_served(client: FlaskClient) -> None:
 def test_the_document_has_the_routes_and_no_others(client: FlaskClient) -> None:
     described = {(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods}
     assert described == routes(client)
+
+
+def test_t24_the_document_says_which_addresses_are_for_operators() -> None:
+    for path, methods in DOCUMENT["paths"].items():
+        for described in methods.values():
+            closed = path not in OPEN and not path.startswith("/cds-services")
+            assert ({"operator": []} in described.get("security", [])) is closed, path
+            references = {described["responses"].get(status, {}).get("$ref", "") for status in ("401", "403")}
+            ours = {f"#/components/responses/{name}" for name in ("NotOperator", "NoOperatorKey")}
+            assert (references == ours) is closed, path
 
 
 def test_the_document_names_the_services_and_about_links_to_it(client: FlaskClient) -> None:

@@ -2,6 +2,9 @@
 
 import re
 
+from prometheus_client.core import GaugeMetricFamily
+
+from cds_service.web.firing import FiringRates
 from cds_service.web.logs import ALLOWED
 from cds_service.web.metrics import Metrics
 from tests.server import ROOT
@@ -17,13 +20,15 @@ def rows() -> list[tuple[str, str, str, str]]:
 
 
 def test_the_table_names_every_metric_with_its_type_labels_and_meaning() -> None:
-    metrics = Metrics()
-    known = []
-    for metric in vars(metrics).values():
-        if hasattr(metric, "_labelnames"):
-            labels = ", ".join(f"`{label}`" for label in metric._labelnames)
-            known.append((f"{metric._name}{SUFFIX[metric._type]}", metric._type, labels, metric._documentation))
-    assert rows() == known
+    measured = [metric for metric in vars(Metrics()).values() if hasattr(metric, "_labelnames")]
+    known = [(metric._name, metric._type, metric._labelnames, metric._documentation) for metric in measured]
+    for family in FiringRates(()).collect():
+        assert isinstance(family, GaugeMetricFamily)
+        known.append((family.name, family.type, family._labelnames, family.documentation))
+    assert rows() == [
+        (f"{name}{SUFFIX[kind]}", kind, ", ".join(f"`{label}`" for label in labels), meaning)
+        for name, kind, labels, meaning in known
+    ]
 
 
 def test_every_alert_is_on_a_metric_and_label_that_exist() -> None:
@@ -34,7 +39,8 @@ def test_every_alert_is_on_a_metric_and_label_that_exist() -> None:
     for name, selected in used:
         metric = name.removesuffix("_bucket")
         assert metric in labels, name
-        assert {pair.partition("=")[0].strip().rstrip("!") for pair in selected.split(",") if pair} <= {*labels[metric]}
+        of = {*labels[metric]} | ({"le"} if name != metric else set())
+        assert {pair.partition("=")[0].strip().rstrip("!") for pair in selected.split(",") if pair} <= of
 
 
 def test_the_page_names_every_member_of_the_log() -> None:

@@ -10,9 +10,11 @@ from cds_service.clients.key_sets import KeySet, ReadKeys
 from cds_service.clients.pace import Pace
 from cds_service.clients.tokens import check_claims, check_header, check_signature, read_token
 from cds_service.clients.trusted import TrustedClient
-from cds_service.errors import StoreUnavailable, TooManyCalls, Unauthenticated
+from cds_service.errors import StoreUnavailable, TooManyCalls, Unauthenticated, Unavailable
 
 UseOnce = Callable[[str, str, datetime, datetime], bool]
+SawAge = Callable[[str, float], object]
+"""Told how many seconds ago a client says to have made its token: below 0 when its clock is ahead of ours."""
 
 log = structlog.get_logger()
 
@@ -30,6 +32,7 @@ class Admission:
         read: ReadKeys,
         use_once: UseOnce,
         calls_per_minute: int,
+        saw_age: SawAge,
         *,
         fail_open: bool = False,
     ) -> None:
@@ -38,6 +41,7 @@ class Admission:
         self._keys = {client.id: KeySet(client, read) for client in known}
         self._paces = {client.id: Pace(calls_per_minute) for client in known}
         self._use_once = use_once
+        self._saw_age = saw_age
         self._fail_open = fail_open
 
     def admit(self, authorization: str | None, called: Collection[str], now: datetime) -> TrustedClient:
@@ -56,6 +60,7 @@ class Admission:
         if key is None:
             raise Unauthenticated("key")
         check_signature(token, key)
+        self._saw_age(client.id, now.timestamp() - token.issued)
         until = check_claims(token, client.audiences or called, now)
         token_id = token.id
         wait = self._paces[client.id].wait()
@@ -63,6 +68,15 @@ class Admission:
             raise TooManyCalls("this client calls too often: wait before the next call", retry_seconds=ceil(wait))
         self._first_use(client, token_id, until, now)
         return client
+
+    def ready(self) -> None:
+        """Raises Unavailable when keys were asked for and no client has any, so that every call would be refused.
+
+        Keys that nobody needed yet are no failure.
+        """
+        known = [keys.ready() for keys in self._keys.values()]
+        if known and not any(known):
+            raise Unavailable("no client's keys can be read, so no call is answered: see the log for each address")
 
     def _first_use(self, client: TrustedClient, token_id: str, until: datetime, now: datetime) -> None:
         """Raises Unauthenticated for a token that was used before, in whatever process (T19)."""

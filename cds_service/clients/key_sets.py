@@ -46,6 +46,7 @@ class KeySet:
         self._clock = clock
         self._lock = Lock()
         self._asked_at = float("-inf")
+        self._failed = False
         self._published = _Published()
 
     def find(self, kid: str, algorithm: str) -> PyJWK | None:
@@ -62,9 +63,19 @@ class KeySet:
             published = self._usable()
             if not published.keys:
                 raise Unavailable("the keys of this client cannot be read now: try again later")
-        elif self._clock() - published.at >= FRESH_SECONDS and self._may_ask():
-            Thread(target=self._refresh, daemon=True).start()
+        elif self._clock() - published.at >= FRESH_SECONDS:
+            self._refresh_beside()
         return published.keys.get(wanted)
+
+    def ready(self) -> bool:
+        """Whether keys are known, or nobody needed them yet; if not, they are asked for again beside this question.
+
+        Otherwise a service that gets no calls because it is not ready would never be ready again.
+        """
+        if not self._failed or self._client.keys or self._usable().keys:
+            return True
+        self._refresh_beside()
+        return False
 
     def _usable(self) -> _Published:
         published = self._published
@@ -73,18 +84,28 @@ class KeySet:
     def _may_ask(self) -> bool:
         return self._clock() - self._asked_at >= APART_SECONDS
 
+    def _refresh_beside(self) -> None:
+        if self._may_ask():
+            Thread(target=self._refresh, daemon=True).start()
+
     def _refresh(self) -> None:
         """Read the keys unless that was tried a short time ago; whoever comes meanwhile waits for the same reading."""
         with self._lock:
             if not self._may_ask():
                 return
             self._asked_at = self._clock()
-            try:
-                keys, faults = read_keys(parse(self._read(self._client)), self._client.algorithms)
-            except (FhirFailure, InvalidRequest) as error:
-                log.warning("keys not read", client=self._client.id, reason=type(error).__name__)
-                return
-            if not keys:
-                log.warning("no usable keys", client=self._client.id, reason="; ".join(faults[:3]))
-                return
-            self._published = _Published(keys, self._clock())
+            keys = self._read_keys()
+            self._failed = not keys
+            if keys:
+                self._published = _Published(keys, self._clock())
+
+    def _read_keys(self) -> Keys:
+        """The usable keys at the address, none when it has none now."""
+        try:
+            keys, faults = read_keys(parse(self._read(self._client)), self._client.algorithms)
+        except (FhirFailure, InvalidRequest) as error:
+            log.warning("keys not read", client=self._client.id, reason=type(error).__name__)
+            return {}
+        if not keys:
+            log.warning("no usable keys", client=self._client.id, reason="; ".join(faults[:3]))
+        return keys

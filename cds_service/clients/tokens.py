@@ -51,6 +51,11 @@ class Token:
         return _words(self.header.get("kid"), "key"), _words(self.header.get("alg"), "algorithm")
 
     @property
+    def issued(self) -> int:
+        """When it was made by the clock of its client, in seconds of Unix time."""
+        return _seconds(self.claims.get("iat"))
+
+    @property
     def id(self) -> str:
         """Its `jti`, which is used once."""
         return _words(self.claims.get("jti"), "jti")
@@ -103,7 +108,7 @@ def check_claims(token: Token, audiences: Collection[str], now: datetime) -> dat
     leeway = LEEWAY.total_seconds()
     if _audience(claims.get("aud")) not in audiences:
         raise Unauthenticated("audience")
-    issued, expires = _seconds(claims.get("iat")), _seconds(claims.get("exp"))
+    issued, expires = token.issued, _seconds(claims.get("exp"))
     if not 0 < expires - issued <= LONGEST_LIFE.total_seconds():
         raise Unauthenticated("lifetime")
     if expires + leeway <= clock:

@@ -1,6 +1,7 @@
 """The service's memory: the store, the spool before it, and the key of its pseudonyms."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
@@ -25,27 +26,30 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """What waits for the store, of all processes that share the state folder, and what is lost in this process."""
+    """What waits for the store, of all processes that share the state folder."""
 
     bytes: int
     refused_bytes: int
     """Put aside in files that a person must look at."""
-    lost: int
-    """Answers of this process that could be kept nowhere."""
     away: bool
     """Whether this process cannot write to the store."""
 
 
 class Memory:
-    """What was answered and said, and how patients are named in it. One for each process, made after the fork."""
+    """What was answered and said, and how patients are named in it. One for each process, made after the fork.
 
-    def __init__(self, store: Store, pseudonyms: Pseudonyms, state: Path, *, required: bool = False) -> None:
+    `lost` is told of each answer that could be kept nowhere.
+    """
+
+    def __init__(
+        self, store: Store, pseudonyms: Pseudonyms, state: Path, lost: Callable[[], object], *, required: bool = False
+    ) -> None:
         self.store = store
         self.pseudonyms = pseudonyms
         self._required = required
         self._disks = [folder for folder in (state, store.folder) if folder is not None]
         self._spool = Spool(state / "spool")
-        self._lost = 0
+        self._lost = lost
         self._ending = Event()
         self._delivering = Thread(target=self._deliver_until_the_end, name="spool", daemon=True)
         self._delivering.start()
@@ -53,7 +57,7 @@ class Memory:
     def remember(self, record: AnswerRecord) -> None:
         """Keep the record of an answer: it is durable on return, in the store or in the spool (T82, T85).
 
-        An answer that can be kept nowhere is given nevertheless and counted, unless records are required: then
+        An answer that can be kept nowhere is told of and given nevertheless, unless records are required: then
         StoreUnavailable is raised.
         """
         try:
@@ -62,7 +66,7 @@ class Memory:
             try:
                 self._spool.append(record)
             except StoreUnavailable as error:
-                self._lost += 1
+                self._lost()
                 log.error("not recorded", reason=error.message, service=record.service)
                 if self._required:
                     raise
@@ -80,11 +84,10 @@ class Memory:
             return 0
 
     def backlog(self) -> Backlog:
-        """What waits for the store, and what is lost."""
+        """What waits for the store."""
         return Backlog(
             bytes=self._spool.bytes(),
             refused_bytes=self._spool.refused_bytes(),
-            lost=self._lost,
             away=self.store.writing.away,
         )
 

@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
+NOT_ELIGIBLE = "not-eligible"
+"""The status of an answer for a patient without a T-cell engaging therapy."""
 UNCHECKED_CLIENT = "unchecked"
 """The client of a call whose caller did not have to prove who it is."""
 CANARY_CLIENT = "canary"
@@ -115,6 +117,17 @@ class Reaction:
     outcome: Response
     at: datetime
     """When the clinician did it; never later than when it was received, so that a wrong clock silences nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """How often a service answered a client, for patients who are eligible, and with a card for these."""
+
+    service: str
+    client: str
+    answers: int = 0
+    eligible: int = 0
+    shown: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

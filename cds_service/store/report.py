@@ -11,11 +11,18 @@ from math import ceil
 from typing import NamedTuple
 
 from cds_service.errors import InvalidRequest
-from cds_service.store.records import CANARY_CLIENT, AnswerRecord, FeedbackRecord, Outcome, Reason, Response
+from cds_service.store.records import (
+    CANARY_CLIENT,
+    NOT_ELIGIBLE,
+    AnswerRecord,
+    FeedbackRecord,
+    Outcome,
+    Reason,
+    Response,
+)
 
 DAYS = 30
 """Of a report when no first day is named."""
-NOT_ELIGIBLE = "not-eligible"
 
 Cell = str | int | float
 Shown = tuple[str, str]

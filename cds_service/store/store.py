@@ -17,7 +17,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from cds_service.store.chain import Head, Verdict, answer_entry, append, append_purge, feedback_entry, verify
 from cds_service.store.database import BUSY_SECONDS, database, new_engine, reaching, sqlite_file, writing
 from cds_service.store.patience import PATIENCE_SECONDS, Patience
-from cds_service.store.records import AnswerRecord, Counts, FeedbackRecord, Reaction, Response
+from cds_service.store.records import (
+    NOT_ELIGIBLE,
+    AnswerRecord,
+    Counts,
+    FeedbackRecord,
+    Firing,
+    Outcome,
+    Reaction,
+    Response,
+)
 from cds_service.store.rows import answer_record, answer_row, card_rows, feedback_record, feedback_row
 from cds_service.store.tables import answers, cards, feedback, used_tokens
 
@@ -54,6 +63,7 @@ class Store:
         self._engine = engine
         self.reading = Patience(READERS, patience_seconds)
         self.writing = Patience(1, patience_seconds)
+        self.counting = Patience(1, patience_seconds)
         self._lock = Lock()
         self._waiting: list[_Waiting] = []
         self._forget_at = datetime.min.replace(tzinfo=UTC)
@@ -73,6 +83,7 @@ class Store:
         """Let go of the connections."""
         self.reading.close()
         self.writing.close()
+        self.counting.close()
         self._engine.dispose()
 
     def ready(self, *, at_once: bool = False) -> None:
@@ -160,6 +171,13 @@ class Store:
                 answers=_count(connection, answers.c.at, since, until),
                 feedback=_count(connection, feedback.c.received_at, since, until),
             )
+
+    def firing(self, since: datetime) -> list[Firing]:
+        """How often each service answered each client since an instant, and with a card.
+
+        It is counted apart from what calls need: however long it takes, the store is not left alone for it.
+        """
+        return self.counting.run(lambda: self._firing(since))
 
     def purge(self, before: datetime) -> Counts:
         """Remove what is older, for good: SQLite overwrites it. How much was removed."""
@@ -275,6 +293,18 @@ class Store:
                 )
                 latest.setdefault(uuid, reaction)
         return list(latest.values())
+
+    def _firing(self, since: datetime) -> list[Firing]:
+        eligible = answers.c.status != NOT_ELIGIBLE  # not so where there is no status
+        shown = and_(eligible, answers.c.outcome == Outcome.GRADED.value)
+        counts = (func.count(), func.count().filter(eligible), func.count().filter(shown))
+        names = (answers.c.service, answers.c.client)
+        query = select(*names, *counts).where(answers.c.at >= since).group_by(*names)
+        with reaching(), self._engine.connect() as connection:
+            return [
+                Firing(service=service, client=client, answers=number, eligible=of_them, shown=with_card)
+                for service, client, number, of_them, with_card in connection.execute(query)
+            ]
 
     def _readable(self) -> None:
         with reaching(), self._engine.connect() as connection:

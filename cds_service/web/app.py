@@ -88,7 +88,7 @@ def create_app(
     observer = Observer(Metrics(), spans)
     observer.watch(app)
     app.extensions["crs-cds"] = access = _access(settings, knowledge, observer)
-    app.extensions["crs-cds-memory"] = memory = open_memory(settings)
+    app.extensions["crs-cds-memory"] = memory = open_memory(settings, observer.lost)
     app.extensions["crs-cds-stopping"] = stopping = Event()
     bound_load(app, Places(THREADS, WAITING))
     unchecked = Caller(
@@ -102,7 +102,9 @@ def create_app(
     callers = {known.client: known for known in (unchecked, canary)} | {
         client.id: _caller(client, unchecked) for client in clients
     }
-    admission = _admission(settings, clients, unchecked) if settings.auth == "required" else None
+    admission, calling = None, [UNCHECKED_CLIENT, CANARY_CLIENT]
+    if settings.auth == "required":
+        admission, calling = _admission(settings, clients, unchecked, observer), [client.id for client in clients]
     switches = Switches(settings.state_folder, [known.id for known in SERVICES])
     check_callers(app, settings, callers, admission, switches, clock)
     checks: dict[str, Check] = {
@@ -110,6 +112,8 @@ def create_app(
         "stateFolder": partial(writable, settings.state_folder),
         "disk": memory.roomy,
     }
+    if admission is not None:
+        checks["keys"] = admission.ready
     described = About.of(knowledge.content)
 
     @app.get("/cds-services")
@@ -163,8 +167,7 @@ def create_app(
 
     @app.get("/metrics")
     def metrics() -> Response:
-        observer.look_at(memory)
-        response = _answer(observer.metrics.exposition())
+        response = _answer(observer.exposition(memory, calling, now()))
         response.content_type = TYPE
         return response
 
@@ -186,13 +189,16 @@ def _caller(client: TrustedClient, unchecked: Caller) -> Caller:
     )
 
 
-def _admission(settings: Settings, clients: Sequence[TrustedClient], unchecked: Caller) -> Admission:
+def _admission(
+    settings: Settings, clients: Sequence[TrustedClient], unchecked: Caller, observer: Observer
+) -> Admission:
     def read(client: TrustedClient) -> bytes:
         connections = unchecked.access.connections
         return read_document(str(client.jku), client.jku_networks, connections, READ_SECONDS, MAXIMUM_BYTES)
 
     use_once = unchecked.memory.store.use_once
-    return Admission(clients, read, use_once, settings.calls_per_minute, fail_open=settings.jti_fail_open)
+    pace, fail_open = settings.calls_per_minute, settings.jti_fail_open
+    return Admission(clients, read, use_once, pace, observer.saw_token, fail_open=fail_open)
 
 
 class _Pool(ThreadPoolExecutor):

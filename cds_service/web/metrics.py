@@ -4,14 +4,18 @@ Every label is one of a number known beforehand: services, needs, grades, words 
 the settings; and of codes that no table knows, the first hundred. None is a patient, a user or a card (T11).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from cds_service.store.records import Firing
+from cds_service.web.firing import FiringRates
 from cds_service.web.metrics_folder import metrics_are_shared
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 30)
+AGES = (-60, -30, -5, 0, 5, 30, 60, 300, 3600)
+"""Of tokens: below 0 the clock of the client is ahead; at -60 it is refused."""
 MOST_CODES = 100
 """Different codes that a process counts by themselves: a label is one of a number that is known."""
 TYPE = CONTENT_TYPE_LATEST
@@ -32,6 +36,9 @@ class Metrics:
         self.tokens_refused = self._counter(
             "tokens_refused", "Tokens and keys of callers that were refused, by why", "reason"
         )
+        self.token_age_seconds = self._seconds(
+            "token_age_seconds", "How long ago its client made a token, by both clocks", "client", buckets=AGES
+        )
         self.unused = self._counter("unused", "Resources that were not used, by why", "client", "cause")
         self.unrecognised = self._counter(
             "unrecognised", "Codes that no table knows and that may matter", "client", "system", "code"
@@ -50,6 +57,8 @@ class Metrics:
         self.stage_seconds = self._seconds("stage_seconds", "Time of one step of an answer", "stage")
         self.store_backlog_bytes = self._gauge("store_backlog_bytes", "Records that wait for the store")
         self.store_refused_bytes = self._gauge("store_refused_bytes", "Records put aside, for a person to look at")
+        self.store_away = self._gauge("store_away", "1 while the store cannot be read or written, else 0")
+        self.records_lost = self._counter("records_lost", "Records of answers that could be kept nowhere")
         self.state_free_bytes = self._gauge("state_free_bytes", "Free space where the state folder lies")
 
     def count_unrecognised(self, client: str, codes: Mapping[tuple[str, str], int]) -> None:
@@ -61,19 +70,20 @@ class Metrics:
             else:
                 self.unrecognised.labels(client, "", "others").inc(times)
 
-    def exposition(self) -> bytes:
-        """All metrics in the text format, added up over the workers."""
+    def exposition(self, firing: Iterable[Firing] = ()) -> bytes:
+        """All metrics in the text format, added up over the workers, and what was counted in the store."""
+        counted = CollectorRegistry()
+        counted.register(FiringRates(firing))
         if not metrics_are_shared():
-            return generate_latest(self.registry)
-        together = CollectorRegistry()
-        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
-        return generate_latest(together)
+            return generate_latest(self.registry) + generate_latest(counted)
+        MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
+        return generate_latest(counted)
 
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
         return Counter(f"crs_cds_{name}", what, labels, registry=self.registry)
 
-    def _seconds(self, name: str, what: str, *labels: str) -> Histogram:
-        return Histogram(f"crs_cds_{name}", what, labels, buckets=SECONDS, registry=self.registry)
+    def _seconds(self, name: str, what: str, *labels: str, buckets: Sequence[float] = SECONDS) -> Histogram:
+        return Histogram(f"crs_cds_{name}", what, labels, buckets=buckets, registry=self.registry)
 
     def _gauge(self, name: str, what: str) -> Gauge:
         return Gauge(f"crs_cds_{name}", what, registry=self.registry, multiprocess_mode="mostrecent")

@@ -2,9 +2,11 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from datetime import datetime, timedelta
 from http import HTTPStatus
+from itertools import product
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -13,13 +15,14 @@ import structlog
 from flask import Flask, Response, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from cds_service.errors import CdsError, Unauthenticated
+from cds_service.errors import CdsError, StoreUnavailable, Unauthenticated
 from cds_service.fhir.breaker import Breaker
 from cds_service.fhir.deadline import FhirFailure
 from cds_service.fhir.watch import Watch
 from cds_service.hooks.answer import Answer
 from cds_service.hooks.services import SERVICES
 from cds_service.store.memory import Memory
+from cds_service.store.records import Firing
 
 if TYPE_CHECKING:
     from cds_service.web.metrics import Metrics
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 REQUEST_ID = "X-Request-ID"
 PROBES = ("healthy", "ready", "metrics")
 """Routes that machines ask every few seconds: their lines are for the lowest level only."""
+LAST = timedelta(hours=1)
 SUPPLIED = ("prefetch", "fetched")
 _SHORT_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _KNOWN = frozenset(service.id for service in SERVICES)
@@ -91,12 +95,31 @@ class Observer(Watch):
                 of_others=reading.of_others,
             )
 
-    def look_at(self, memory: Memory) -> None:
-        """Measure what waits for the store, and what room is left."""
+    def saw_token(self, client: str, age: float) -> None:
+        """Measure how far the clock of a client is from ours (T18)."""
+        self.metrics.token_age_seconds.labels(client).observe(age)
+
+    def lost(self) -> None:
+        """Count a record that could be kept nowhere."""
+        self.metrics.records_lost.inc()
+
+    def exposition(self, memory: Memory, clients: Collection[str], now: datetime) -> bytes:
+        """The metrics, with what waits for the store and how often these clients were answered in the last hour.
+
+        A client that does not call is there with 0. While the store cannot be read nothing is said of this.
+        """
+        away, counted = False, dict[tuple[str, str], Firing]()
+        try:
+            counted = {(one.service, one.client): one for one in memory.store.firing(now - LAST)}
+        except StoreUnavailable:
+            away = True
         waiting = memory.backlog()
+        self.metrics.store_away.set(away or waiting.away)
         self.metrics.store_backlog_bytes.set(waiting.bytes)
         self.metrics.store_refused_bytes.set(waiting.refused_bytes)
         self.metrics.state_free_bytes.set(memory.free_bytes())
+        pairs = [] if away else list(product(sorted(_KNOWN), clients))
+        return self.metrics.exposition([counted.get(of, Firing(service=of[0], client=of[1])) for of in pairs])
 
     def watch(self, app: Flask) -> None:
         """Watch the requests of an application. Before anything else is wired into it."""

@@ -1,5 +1,6 @@
 """The state of an installation: its folder, the database, the key of pseudonyms. Made before the service begins."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from cds_service.errors import InvalidSettings
@@ -47,10 +48,13 @@ def clock_warning(settings: Settings, now: datetime) -> str | None:
     )
 
 
-def open_memory(settings: Settings) -> Memory:
-    """The memory of a process, after `prepare_state`. Raises InvalidSettings when there is no key to read."""
+def open_memory(settings: Settings, lost: Callable[[], object]) -> Memory:
+    """The memory of a process, which tells `lost` of each answer that it cannot keep. After `prepare_state`.
+
+    Raises InvalidSettings when there is no key to read.
+    """
     store, pseudonyms = Store.open(settings.store_url), Pseudonyms(_key(settings))
-    return Memory(store, pseudonyms, settings.state_folder, required=settings.records_required)
+    return Memory(store, pseudonyms, settings.state_folder, lost, required=settings.records_required)
 
 
 def _key(settings: Settings) -> bytes:

@@ -1,6 +1,8 @@
 """GET /readyz and /healthz: which part is not as it should be, by name (T82, T84)."""
 
+import json
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,8 +10,12 @@ from typing import Any, NamedTuple
 import pytest
 from flask.testing import FlaskClient
 
+from cds_service.clients import key_sets
 from cds_service.store import memory
 from cds_service.store.memory import FREE_BYTES
+from tests.callers import DISCOVERY, ISSUER, PUBLIC, bearer, key, public, token, trusted
+from tests.hostile import hostile, whole
+from tests.server import SECONDS
 
 CHECKS = ["store", "stateFolder", "disk"]
 PASSWORD = "canary-71ac"
@@ -59,6 +65,59 @@ def test_t84_a_state_folder_that_is_gone_is_named(
     assert client.get("/readyz").status_code == 200
     shutil.rmtree(own_state)
     not_ready(client, "stateFolder", "disk")
+
+
+def ready_of(client: FlaskClient) -> tuple[int, str]:
+    """The status, and what is said of the keys."""
+    found = client.get("/readyz")
+    return found.status_code, found.get_json()["checks"]["keys"]
+
+
+def discover(client: FlaskClient, issuer: str = ISSUER) -> int:
+    return client.get(DISCOVERY, headers=bearer(token(DISCOVERY, iss=issuer))).status_code
+
+
+def settled() -> None:
+    """Wait for readings that go on beside the calls."""
+    for thread in threading.enumerate():
+        if "_refresh" in thread.name:
+            thread.join(SECONDS)
+
+
+def test_t22_keys_that_no_client_has_are_named_and_asked_for_again_until_they_are_there(
+    make_app: Callable[..., FlaskClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that is not ready gets no calls, so that the question itself must set it right."""
+    monkeypatch.setattr(key_sets, "APART_SECONDS", 0)
+    with hostile(lambda connection, head: connection.sendall(publish())) as publisher:
+
+        def publish() -> bytes:
+            return whole(b"{}" if len(publisher.heads) < 3 else json.dumps(public(key())).encode())
+
+        clients = [trusted(keys={}, jku=publisher.base)]
+        client = make_app(auth="required", public_url=PUBLIC, clients=clients)
+        assert ready_of(client) == (200, "ok"), "nobody has needed them yet"
+        assert publisher.heads == []
+        assert discover(client) == 503
+        status, said = ready_of(client)
+        assert (status, said.startswith("no client's keys can be read")) == (503, True)
+        assert publisher.base not in said
+        settled()
+        assert ready_of(client)[0] == 503
+        settled()
+        assert ready_of(client) == (200, "ok")
+        assert discover(client) == 200
+
+
+def test_t22_one_client_without_keys_does_not_take_the_service_from_the_others(
+    make_app: Callable[..., FlaskClient],
+) -> None:
+    with hostile(lambda connection, head: connection.close()) as publisher:
+        away = trusted(keys={}, jku=publisher.base, id="away", issuer="https://away.example")
+        client = make_app(auth="required", public_url=PUBLIC, clients=[trusted(), away])
+        assert discover(client, "https://away.example") == 503
+        assert ready_of(client) == (200, "ok")
+        assert discover(client) == 200
 
 
 @pytest.mark.parametrize(("free", "status"), [(-1, 503), (0, 200), (1, 200)], ids=["below", "at", "above"])

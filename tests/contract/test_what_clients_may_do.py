@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from cds_service.fhir.addresses import fhir_server
 from cds_service.store.memory import Memory
 from cds_service.store.records import AnswerRecord, Outcome
 from tests.answers import PATIENT
-from tests.callers import DISCOVERY, FEEDBACK, ISSUER, PUBLIC, SERVICE, bearer, key, token, trusted
+from tests.callers import AT, DISCOVERY, FEEDBACK, ISSUER, PUBLIC, SERVICE, bearer, key, token, trusted
 from tests.conftest import MakeApp
 from tests.server import NOW, Fhir, hook_call
 
@@ -110,6 +111,45 @@ def test_t79_feedback_belongs_to_the_client_that_got_the_card(make_app: MakeApp,
         ("other", entry["card"]): False,
         ("hospital", entry["card"]): True,
     }
+
+
+# --- their clocks -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ahead", "status", "bucket"), [(61, 401, "-60.0"), (60, 200, "-60.0"), (59, 200, "-30.0"), (0, 200, "0.0")]
+)
+def test_t18_how_far_a_client_s_clock_is_ahead_is_measured_whether_or_not_it_is_let_in(
+    make_app: MakeApp, ahead: int, status: int, bucket: str
+) -> None:
+    client = two_clients(make_app, operator_key=KEY)
+    assert client.get(DISCOVERY, headers=bearer(token(DISCOVERY, iat=AT + ahead))).status_code == status
+    assert ages(client, "hospital")[0] == (bucket, 1)
+
+
+@pytest.mark.parametrize(("age", "status", "bucket"), [(359, 200, "3600.0"), (360, 401, "3600.0"), (5, 200, "5.0")])
+def test_t17_how_old_a_token_is_is_measured_whether_or_not_it_is_let_in(
+    make_app: MakeApp, age: int, status: int, bucket: str
+) -> None:
+    client = two_clients(make_app, operator_key=KEY)
+    made = token(DISCOVERY, iat=AT - age, exp=AT - age + 300)
+    assert client.get(DISCOVERY, headers=bearer(made)).status_code == status
+    assert ages(client, "hospital")[0] == (bucket, 1)
+
+
+def test_t18_what_nobody_proved_is_not_measured(make_app: MakeApp) -> None:
+    client = two_clients(make_app, operator_key=KEY)
+    forged = token(DISCOVERY, by=key("ES384", "other"), iat=AT + 600)
+    for made in (forged, token(DISCOVERY, iat="soon")):
+        assert client.get(DISCOVERY, headers=bearer(made)).status_code == 401
+    assert ages(client, "hospital") == []
+
+
+def ages(client: FlaskClient, of: str) -> list[tuple[str, float]]:
+    """The buckets of the ages of a client's tokens that are not empty, the narrowest first."""
+    text = client.get("/metrics", headers=bearer(KEY)).text
+    found = re.findall(rf'crs_cds_token_age_seconds_bucket{{client="{of}",le="(.+?)"}} (.+)', text)
+    return [(bound, float(number)) for bound, number in found if float(number)]
 
 
 # --- operators --------------------------------------------------------------------------------------------------------

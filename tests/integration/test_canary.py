@@ -141,7 +141,8 @@ def test_t96_canaries_are_recorded_and_counted_apart(present: Service) -> None:
     assert summary["answers for invented patients of the canary, in no other figure"] > 0
     metrics = requests.get(f"{present.base}/metrics", timeout=SECONDS).text
     assert 'crs_cds_answers_total{client="canary",service="crs-patient-view",shown="cards"}' in metrics
-    assert 'client="unchecked"' not in metrics
+    assert 'crs_cds_answers_total{client="unchecked"' not in metrics
+    assert 'crs_cds_firing_ratio{client="canary",service="crs-patient-view"} 0.8' in metrics
     state = Path(f"{present.log}.state")
     exported = run("records", "export", CRS_CDS_STATE_FOLDER=str(state))
     assert exported.returncode == 0, exported.stderr

@@ -93,7 +93,9 @@ def unknown(timeline: Timeline, kind: str, words: str) -> str:
 class Finding:
     """One criterion: its state, the grade it stands for alone, and the readings it rests on.
 
-    `headline` is what the summary of a card says of it, `rule` what was met in words, `rules` the rule IDs.
+    `grade_words` say the grade where more than its number is to be said. `headline` is what the summary of a card says
+    of the finding, `rule` what was met in words, without the grade: that it stands for one holds only in CRS; `rules`
+    are the rule IDs.
     `missing` is what is not known, `floor` whether that could raise the grade, `doubts` why a grade that rests on this
     finding is provisional all the same, `notes` what else a clinician should see.
     """
@@ -101,6 +103,7 @@ class Finding:
     criterion: Criterion
     state: State
     grade: int | None = None
+    grade_words: str = ""
     headline: str = ""
     rule: str = ""
     rules: tuple[str, ...] = ()

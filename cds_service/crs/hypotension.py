@@ -75,8 +75,8 @@ def _doubted(running: Sequence[Vasoactive]) -> tuple[str, ...]:
     return doubtful([drug for drug in running if drug not in certain], "the second vasopressor")
 
 
-_ONE = "a vasopressor, with or without vasopressin: grade 3"
-_SEVERAL = "several vasopressors, vasopressin not counted: grade 4"
+_ONE = "a vasopressor, with or without vasopressin"
+_SEVERAL = "several vasopressors, vasopressin not counted"
 
 
 def _on_vasopressin(running: Sequence[Vasoactive], counted: int) -> tuple[str, ...]:
@@ -98,9 +98,9 @@ def _low(
     if worst is not None:
         higher = contradicting(worst, timeline.pressures, lambda reading: reading in low)
         headline = f"SBP {shown(worst.systolic)}"
-        rule = f"systolic below {shown(_threshold(timeline, scale, now))} mmHg, no vasopressor: grade 2"
+        rule = f"systolic below {shown(_threshold(timeline, scale, now))} mmHg, no vasopressor"
     else:
-        headline, rule = f"{pushed[-1].agent} bolus", "a vasopressor bolus, none running: grade 2"
+        headline, rule = f"{pushed[-1].agent} bolus", "a vasopressor bolus, none running"
     return Finding(
         criterion=Criterion.HYPOTENSION,
         state=State.MET,

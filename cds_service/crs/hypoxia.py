@@ -30,6 +30,7 @@ class Verdict(NamedTuple):
     grade: int
     rule: str
     rule_id: str
+    grade_words: str = ""
     missing: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
 
@@ -58,6 +59,7 @@ def _graded(support: Support, timeline: Timeline, scale: Scale, now: datetime) -
         state=State.MET,
         grade=verdict.grade,
         headline=_words(support.device, support.device_text, support.flow, support.fio2),
+        grade_words=verdict.grade_words,
         rule=verdict.rule,
         rules=(verdict.rule_id,),
         evidence=(*_charted(support, scale, now), *map(_saturation, _saturations(timeline, scale, now)[-1:])),
@@ -74,16 +76,16 @@ def _verdict(support: Support, scale: Scale) -> Verdict:
     if device is not None and device.grade is not None:
         how = "positive pressure" if device.positive_pressure else "at any flow"
         rule_id = {2: "S-GRADE-2b", 3: "S-GRADE-3c"}.get(device.grade, "S-GRADE-4b")
-        return Verdict(device.grade, f"{device.display}, {how}: grade {device.grade}", rule_id)
+        return Verdict(device.grade, f"{device.display}, {how}", rule_id)
     if flow is not None and flow > scale.low_flow_maximum:
-        return Verdict(3, f"more than {limit} L/min: grade 3", "S-GRADE-3b", doubts=_device_doubt(support))
+        return Verdict(3, f"more than {limit} L/min", "S-GRADE-3b", doubts=_device_doubt(support))
     if flow is not None:
-        return Verdict(2, f"low flow, up to {limit} L/min: grade 2", "S-GRADE-2b", doubts=_device_doubt(support))
+        return Verdict(2, f"low flow, up to {limit} L/min", "S-GRADE-2b", doubts=_device_doubt(support))
     if device is not None and not device.caution:
-        rule = f"{device.display}, flow not charted: grade 2 or higher"
-        return Verdict(2, rule, "S-GRADE-2b", missing=("oxygen flow",))
-    rule = "oxygen, device and flow not charted: grade 2 or higher"
-    return Verdict(2, rule, "S-GRADE-2b", missing=("oxygen device",))
+        rule = f"{device.display}, flow not charted"
+        return Verdict(2, rule, "S-GRADE-2b", "grade 2 or higher", missing=("oxygen flow",))
+    rule = "oxygen, device and flow not charted"
+    return Verdict(2, rule, "S-GRADE-2b", "grade 2 or higher", missing=("oxygen device",))
 
 
 def _device_doubt(support: Support) -> tuple[str, ...]:
@@ -128,7 +130,8 @@ def _low_without_oxygen(
         state=State.MET,
         grade=2,
         headline=f"SpO2 {shown(lowest.percent)} %, {where}",
-        rule=f"SpO2 below {shown(limit)} % without oxygen: provisional grade 2",
+        grade_words="provisional grade 2",
+        rule=f"SpO2 below {shown(limit)} % without oxygen",
         rules=("S-GRADE-2b", "C16"),
         evidence=(*_charted(support, scale, now), *map(_saturation, (lowest, *higher))),
         missing=missing,

@@ -115,11 +115,11 @@ def indicator(assessment: Assessment) -> str:
 
 
 def rows(assessment: Assessment, clock: Clock) -> list[dict[str, object]]:
-    """The table of the deciding readings: what, when, which rule it met."""
-    return [_row(finding, clock) for finding in assessment.findings]
+    """The table of the deciding readings: what, when, which rule it met; what it stands for only beside a grade."""
+    return [_row(finding, clock, graded=bool(assessment.grade)) for finding in assessment.findings]
 
 
-def _row(finding: Finding, clock: Clock) -> dict[str, object]:
+def _row(finding: Finding, clock: Clock, *, graded: bool) -> dict[str, object]:
     first, *others = finding.evidence or (None,)
     reading = first.display if first else "not known"
     for item in others:
@@ -130,8 +130,14 @@ def _row(finding: Finding, clock: Clock) -> dict[str, object]:
         "criterion": finding.criterion.value,
         "reading": reading,
         "when": clock.ago(first.time) if first else "",
-        "rule": finding.rule or finding.state.value.replace("-", " "),
+        "rule": _met(finding, graded=graded) or finding.state.value.replace("-", " "),
     }
+
+
+def _met(finding: Finding, *, graded: bool) -> str:
+    if finding.grade is None or not graded:
+        return finding.rule
+    return f"{finding.rule}: {finding.grade_words or f'grade {finding.grade}'}"
 
 
 def _reservations(assessment: Assessment) -> dict[str, object]:

@@ -269,7 +269,7 @@ def test_s_grade_3a_and_4a_distinct_running_vasopressors_without_vasopressin_are
     timeline = febrile(*(infusion(agent, f"{number + 1} h") for number, agent in enumerate(agents)))
     assert outcome(timeline) == grade
     assert hypotension(timeline).rules == (rule,)
-    assert hypotension(timeline).rule.endswith(f": {grade.replace('graded', 'grade')}")
+    assert "grade" not in hypotension(timeline).rule
 
 
 @pytest.mark.parametrize("agent", ["dobutamine", "milrinone", "midodrine", "ephedrine"])
@@ -390,7 +390,7 @@ def test_dq_56_a_push_dose_vasopressor_is_evidence_of_hypotension_not_a_running_
 def test_dq_56_a_bolus_outweighs_the_doubt_of_later_normal_pressures_and_is_shown() -> None:
     finding = hypotension(febrile(bolus("phenylephrine")))
     assert finding.headline == "phenylephrine bolus"
-    assert finding.rule == "a vasopressor bolus, none running: grade 2"
+    assert finding.rule == "a vasopressor bolus, none running"
     assert "phenylephrine bolus" in [evidence.display for evidence in finding.evidence]
     twice = hypotension(febrile(bolus("phenylephrine", "2 h"), bolus("epinephrine", "1 h")))
     assert twice.headline == "epinephrine bolus"

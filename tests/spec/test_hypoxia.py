@@ -80,12 +80,12 @@ def test_c15_the_device_decides_and_for_a_nasal_cannula_the_flow(
 @pytest.mark.parametrize(
     ("support", "rule"),
     [
-        (oxygen("nasal-cannula", "6"), "low flow, up to 6 L/min: grade 2"),
-        (oxygen("nasal-cannula", "6.1"), "more than 6 L/min: grade 3"),
-        (oxygen("simple-mask", "5"), "simple face mask, at any flow: grade 3"),
-        (oxygen("bilevel"), "BiPAP, positive pressure: grade 4"),
-        (oxygen("nasal-cannula"), "nasal cannula, flow not charted: grade 2 or higher"),
-        (oxygen(fio2=40), "oxygen, device and flow not charted: grade 2 or higher"),
+        (oxygen("nasal-cannula", "6"), "low flow, up to 6 L/min"),
+        (oxygen("nasal-cannula", "6.1"), "more than 6 L/min"),
+        (oxygen("simple-mask", "5"), "simple face mask, at any flow"),
+        (oxygen("bilevel"), "BiPAP, positive pressure"),
+        (oxygen("nasal-cannula"), "nasal cannula, flow not charted"),
+        (oxygen(fio2=40), "oxygen, device and flow not charted"),
         (room_air(), "no oxygen in use"),
         (oxygen("oxygen helmet"), ""),
     ],

@@ -6,6 +6,7 @@ parsing, readers, timeline.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
@@ -342,8 +343,9 @@ def chart(zone: tzinfo = UTC, now: datetime = NOW, medications: Sequence[Json] =
 
 
 def exact(value: Any) -> Any:
-    """The value as the service parses it: through JSON text, numbers as exact decimals."""
-    return parse(json.dumps(value, default=float).encode())
+    """The value as the service parses it: through JSON text, numbers as exact decimals. A Decimal keeps its digits."""
+    text = json.dumps(value, default=lambda number: f"number {number}")
+    return parse(re.sub(r'"number ([-.0-9E]+)"', r"\1", text).encode())
 
 
 def read(

@@ -3,14 +3,16 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
+from decimal import Context, Decimal, localcontext
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from cds_service.crs.scale import Scale
 from cds_service.crs.timeline import Flag
 from cds_service.crs.valuesets import Meaning
 from cds_service.fhir.elements import Json, Unusable, text
 from cds_service.fhir.spellings import COUNT, ENZYME, FLOW, MASS, PRESSURE, SHARE, TEMPERATURE, plain
+from cds_service.fhir.strict_json import MAXIMUM_DIGITS
 
 MMHG_PER_KPA = Decimal("7.50062")
 KILOGRAMS = {
@@ -26,6 +28,11 @@ LABORATORY = {"/uL": (COUNT, {"/uL": 1, "10*3/uL": 1000}), "U/L": (ENZYME, {"U/L
 _RATE = re.compile(r".+/(min|minute|h|hr|hour)")
 _TEXT_NUMBER = re.compile(r"[+-]?\d{1,9}(\.\d{1,9})?", re.ASCII)
 _STEP = Decimal("0.01")
+_EXACT = Context(prec=2 * MAXIMUM_DIGITS)
+"""With all digits that a number may have and those of its factor. The usual 28 would round 37.99… °C up to a fever."""
+_SHOWN = Context(prec=28)
+_Given = ParamSpec("_Given")
+_Converted = TypeVar("_Converted")
 
 Amount = tuple[Decimal, tuple[Flag, ...]]
 
@@ -41,6 +48,17 @@ class Quantity:
     def __str__(self) -> str:
         """As charted, the unit as people write it: `< 0.1 K/uL`."""
         return " ".join(filter(None, (self.comparator, _shown(self.value), *self.units[-1:])))
+
+
+def _exact(convert: Callable[_Given, _Converted]) -> Callable[_Given, _Converted]:
+    """A conversion that rounds no value to the other side of a threshold, whatever the number of its digits."""
+
+    @wraps(convert)
+    def exactly(*given: _Given.args, **named: _Given.kwargs) -> _Converted:
+        with localcontext(_EXACT):
+            return convert(*given, **named)
+
+    return exactly
 
 
 def number(value: Any) -> Decimal:
@@ -66,6 +84,7 @@ def written(value: str) -> Quantity:
     return Quantity(Decimal(value.strip()))
 
 
+@_exact
 def temperature(amount: Quantity, scale: Scale) -> Amount:
     """Degrees Celsius. A missing unit is inferred where ranges cannot overlap; a contradiction is refused."""
     unit = _unit(amount, TEMPERATURE)
@@ -77,6 +96,7 @@ def temperature(amount: Quantity, scale: Scale) -> Amount:
     return _plausible(value, "temperature", "°C", scale), (*flags, *limit)
 
 
+@_exact
 def pressure(amount: Quantity, kind: str, scale: Scale) -> Amount:
     """Millimetres of mercury; `kind` is `systolic` or `diastolic`."""
     unit = _unit(amount, PRESSURE)
@@ -90,6 +110,7 @@ def pressure(amount: Quantity, kind: str, scale: Scale) -> Amount:
     return _plausible(value, kind, "mmHg", scale), (*flags, *limit)
 
 
+@_exact
 def saturation(amount: Quantity, scale: Scale) -> Amount:
     """Percent; a value up to 1 is a fraction, and exactly 1 is read as 100 % (DQ-07)."""
     unit = _unit(amount, SHARE)
@@ -101,6 +122,7 @@ def saturation(amount: Quantity, scale: Scale) -> Amount:
     return _plausible(value, "saturation", "%", scale), (*flags, *limit)
 
 
+@_exact
 def flow(amount: Quantity, scale: Scale) -> Amount:
     """Litres per minute (DQ-08). Without a unit it is read as litres, the larger flow."""
     unit = _unit(amount, FLOW)
@@ -110,6 +132,7 @@ def flow(amount: Quantity, scale: Scale) -> Amount:
     return _plausible(value, "flow", "L/min", scale), (*flags, *limit)
 
 
+@_exact
 def fio2(amount: Quantity, scale: Scale) -> Amount:
     """Percent of oxygen; up to 1 is a fraction, between 1 and 21 is neither (DQ-09)."""
     flags = () if _unit(amount, SHARE) else (Flag.UNIT_INFERRED,)
@@ -118,6 +141,7 @@ def fio2(amount: Quantity, scale: Scale) -> Amount:
     return _plausible(value, "fio2", "% oxygen", scale), (*flags, *limit)
 
 
+@_exact
 def weight(amount: Quantity, scale: Scale) -> Amount:
     """Kilograms (DQ-11). A weight without a unit is not used: kg and lb overlap."""
     unit = _unit(amount, MASS)
@@ -128,6 +152,7 @@ def weight(amount: Quantity, scale: Scale) -> Amount:
     return _plausible(amount.value * KILOGRAMS[unit], "weight", "kg", scale), ()
 
 
+@_exact
 def laboratory(amount: Quantity, test: Meaning) -> Decimal:
     """A count or an activity in the unit of its test; the comparator stays with the rule that compares (DQ-13).
 
@@ -143,6 +168,7 @@ def laboratory(amount: Quantity, test: Meaning) -> Decimal:
     return value
 
 
+@_exact
 def rate(amount: Quantity) -> tuple[Decimal, str]:
     """The rate of an infusion as charted, as a number and in words: an amount per minute or hour, not a level."""
     unit = next((unit for unit in amount.units if _RATE.fullmatch(plain(unit))), None)
@@ -183,7 +209,7 @@ def _inferred(amount: Quantity, units: Mapping[str, str], scale: Scale) -> str:
 
 
 def _shown(value: Decimal) -> str:
-    return f"{value.normalize():f}"
+    return f"{value.normalize(_SHOWN):f}"
 
 
 def _plausible(value: Decimal, kind: str, unit: str, scale: Scale) -> Decimal:

@@ -80,6 +80,48 @@ def test_dq01_fahrenheit_is_exact_at_the_fever_threshold(fahrenheit: str, fever:
     assert (value == 38) is (Decimal(fahrenheit) == Decimal("100.4"))
 
 
+NINES, ZEROS = "9" * 55, "0" * 55
+
+
+@pytest.mark.parametrize(
+    ("make", "value", "unit", "met"),
+    [
+        ("fever", f"100.3{NINES}", "[degF]", False),
+        ("fever", f"100.4{ZEROS}", "[degF]", True),
+        ("fever", f"100.4{ZEROS}1", "[degF]", True),
+        ("fever", "100." + "4" * 60, "[degF]", True),
+        ("fever", f"37.9{NINES}", "Cel", False),
+        ("fever", f"38.0{ZEROS}", "Cel", True),
+        ("low pressure", "11.99900808199855478613767928517909186173942954", "kPa", True),
+        ("low pressure", "11.99900808199855478613767928517909186173942955", "kPa", False),
+        ("low saturation", f"0.89{NINES}", "1", True),
+        ("low saturation", f"0.90{ZEROS}", "1", False),
+        ("low saturation", f"0.90{ZEROS}1", "1", False),
+        ("high flow", f"6000.{ZEROS}", "mL/min", False),
+        ("high flow", f"6000.{ZEROS}1", "mL/min", True),
+        ("high flow", f"5999.{NINES}", "mL/min", False),
+    ],
+)
+def test_dq01_dq05_dq07_dq08_a_value_of_many_digits_stays_on_its_side_of_a_threshold(
+    make: str, value: str, unit: str, met: bool
+) -> None:
+    codes = {"fever": "8310-5", "low pressure": "8480-6", "low saturation": "59408-5", "high flow": "3151-8"}
+    timeline = read(charted(codes[make], valueQuantity=of(Decimal(value), unit)))
+    found = {
+        "fever": [fact.celsius >= 38 for fact in timeline.temperatures],
+        "low pressure": [fact.systolic < 90 for fact in timeline.pressures],
+        "low saturation": [fact.percent < 90 for fact in timeline.saturations],
+        "high flow": [fact.flow is not None and fact.flow > 6 for fact in timeline.oxygen],
+    }
+    assert found[make] == [met]
+
+
+@pytest.mark.parametrize(("limit", "used"), [(f"37.9{NINES}", False), ("38", True)])
+def test_dq13_a_limit_of_many_digits_just_below_a_threshold_may_lie_on_either_side(limit: str, used: bool) -> None:
+    timeline = read(charted("8310-5", valueQuantity=of(Decimal(limit), "Cel", comparator=">")))
+    assert bool(timeline.temperatures) is used
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

@@ -126,10 +126,12 @@ def is_answer(need: Need, value: Any) -> bool:
 
 
 def entries(bundle: Json) -> Iterator[Json]:
-    """The resources in the entries of a Bundle."""
+    """The resources in the entries of a Bundle. A modifier of the entry may change what its resource says (T44)."""
     for entry in objects(bundle.get("entry")):
-        if isinstance(entry.get("resource"), dict):
-            yield entry["resource"]
+        resource = entry.get("resource")
+        if isinstance(resource, dict):
+            modifier = entry.get("modifierExtension") or member(entry, "search", "modifierExtension")
+            yield {**resource, "modifierExtension": modifier} if modifier else resource
 
 
 def _prefetched(need: Need, source: Source) -> list[Page]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
 
 from cds_service.errors import InvalidRequest
-from cds_service.fhir.elements import objects
+from cds_service.fhir.gather import entries
 
 _ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 _USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9.\-_]{1,256}")
@@ -89,8 +89,7 @@ class OrderContext(Context):
     @property
     def orders(self) -> list[dict[str, Any]]:
         """The resources of the Bundle, of any type."""
-        found = [entry.get("resource") for entry in objects(self.draftOrders.get("entry"))]
-        return [resource for resource in found if isinstance(resource, dict)]
+        return list(entries(self.draftOrders))
 
 
 class OrderSelectContext(OrderContext):

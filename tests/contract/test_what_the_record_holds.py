@@ -153,6 +153,36 @@ def test_t44_a_bundle_with_rules_of_its_own_is_not_read(ask: Ask) -> None:
     assert "rules that this service does not know" in missing(body)
 
 
+@pytest.mark.parametrize("place", ["entry", "search"])
+@pytest.mark.parametrize(
+    ("key", "resource", "sign"),
+    [
+        ("bloodPressure", pressure(60), "systolic blood pressure"),
+        ("crsMedications", infusion(), "norepinephrine"),
+        ("vitalSigns", temperature(41), "temperature"),
+    ],
+)
+def test_t44_what_stands_in_an_entry_with_a_modifier_is_not_used_and_its_sign_is_named(
+    ask: Ask, key: str, resource: Json, sign: str, place: str
+) -> None:
+    sent = bundle(*FEBRILE, resource) if key != "crsMedications" else bundle(therapy(), resource)
+    sent["entry"][-1] |= MODIFIER if place == "entry" else {"search": {"mode": "match"} | MODIFIER}
+    body = ask(*FEBRILE, **{key: sent})
+    assert stated(body) == ("graded", 1)
+    assert any(sign in reason and "modifier" in reason for reason in unused(body))
+    assert sign in detail(body)
+
+
+@pytest.mark.parametrize("entry", [MODIFIER, {"modifierExtension": []}, {"extension": MODIFIER["modifierExtension"]}])
+def test_t44_a_patient_in_an_entry_with_a_modifier_has_no_age_and_any_other_extension_is_ignored(
+    ask: Ask, entry: Json
+) -> None:
+    signs = (therapy(), temperature(39), pressure(85), *NORMAL[1:])
+    child = bundle(patient("2020-06-01"))
+    child["entry"][0] |= entry
+    assert stated(ask(*signs, patient=child)) == (("provisional", 2) if entry is MODIFIER else ("graded", 1))
+
+
 def test_t44_a_medication_with_a_modifier_names_no_drug(ask: Ask) -> None:
     held = {"resourceType": "Medication", "id": "m", "code": chart.drug("norepinephrine")}
     referring = {"medicationCodeableConcept": None, "medicationReference": {"reference": "#m"}}

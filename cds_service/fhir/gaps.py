@@ -13,7 +13,7 @@ LASTING = ("vasoactives", "oxygen")
 
 
 def gaps(supplies: Mapping[str, Supply], now: datetime) -> dict[str, Gap]:
-    """What is not known, by kind of fact: of several reasons for a kind the one that leaves the least known.
+    """What is not known, by kind of fact: every reason for it, and since when the kind is known all the same.
 
     A need and the one it is part of stand in for each other. Where a cut answer lacks only what its coded parts hold,
     no kind is unknown, and the gap stands under the key of the need: it is said, and decides nothing.
@@ -34,10 +34,14 @@ def gaps(supplies: Mapping[str, Supply], now: datetime) -> dict[str, Gap]:
 
 
 def add_gap(found: dict[str, Gap], kind: str, gap: Gap) -> None:
-    """Keep the gap that leaves less known."""
+    """Keep what the gap leaves unknown beside what is not known already: every reason, each once."""
     known = found.get(kind)
-    if known is None or (gap.known_since or FOREVER) > (known.known_since or FOREVER):
+    if known is None:
         found[kind] = gap
+        return
+    since = max(one.known_since or FOREVER for one in (known, gap))
+    reason = known.reason if gap.reason in known.reason else f"{known.reason}; {gap.reason}"
+    found[kind] = Gap(reason, None if since == FOREVER else since)
 
 
 def _same_facts(supply: Supply, kind: str, supplies: Mapping[str, Supply]) -> list[Supply]:

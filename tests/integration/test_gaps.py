@@ -104,11 +104,22 @@ def test_what_is_cut_is_known_since_its_last_reading(needs: dict[str, Need]) -> 
     assert of(cut(needs["temperature"], ago(40))) == {}, "further back than the rules look"
 
 
-def test_of_several_reasons_for_a_kind_the_one_that_leaves_least_known_counts(needs: dict[str, Need]) -> None:
+def test_of_several_reasons_for_a_kind_all_are_named_and_the_one_that_leaves_least_known_counts(
+    needs: dict[str, Need],
+) -> None:
     laboratory, reports = needs["laboratory"], needs["reports"]
+    said = [f"{laboratory.title}: cut", f"{reports.title}: down"]
     for order in ((cut(laboratory, ago(1)), none(reports)), (none(reports), cut(laboratory, ago(1)))):
-        assert of(*order)["labs"] == Gap(f"{reports.title}: down", None)
+        found = of(*order)["labs"]
+        assert sorted(found.reason.split("; ")) == sorted(said)
+        assert found.known_since is None
     assert of(cut(laboratory, ago(1)), cut(reports, ago(3)))["labs"].known_since == ago(1)
+
+
+def test_t45_every_query_that_fails_for_a_kind_is_named_once(needs: dict[str, Need]) -> None:
+    failed = [none(need) for need in needs.values() if "therapies" in need.kinds]
+    assert len(failed) == 4
+    assert of(*failed)["therapies"].reason == "; ".join(f"{supply.need.title}: down" for supply in failed)
 
 
 def test_a_part_is_not_missed_when_the_whole_is_complete(needs: dict[str, Need]) -> None:

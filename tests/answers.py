@@ -14,7 +14,7 @@ GATE = ["therapies", "administrations", "procedures", "medicationRequests"]
 VITALS = ("temperature", "bloodPressure", "oxygen")
 OTHERS = ["weight", "infusionRates", "laboratory", "scores", "crsMedications", "reports", "cultureOrders"]
 KEYS = [*GATE, "patient", *VITALS, "vitalSigns", *OTHERS, "conditions", "allergies", "homeDevices"]
-PARTS = ("therapies", "crsMedications", "vitalSigns")
+PARTS = ("therapies", "crsMedications")
 """Without one of these nothing is unknown, because others hold the same."""
 DECIDED = ("bloodPressure", "temperature")
 """Running norepinephrine decides without a pressure; and a fever that is charted is met whatever else is missing."""

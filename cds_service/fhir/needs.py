@@ -26,6 +26,8 @@ DIAGNOSED = ("Condition", "&_sort=-recorded-date")
 ALLERGIC = ("AllergyIntolerance", "")
 USED = ("DeviceUseStatement", "")
 """What is asked for, the newest first where a server can sort it."""
+BY_CATEGORY = ("temperatures", "pressures", "oxygen", "saturations")
+"""Charted by local codes or words alone, or coded in components, these are found by category only (decision 13)."""
 DECIDING = ("il6-blocker", "il6-pathway", "il1-blocker", "corticosteroid", "antipyretic")
 """Groups of drugs that decide a dose or hide fever."""
 
@@ -35,8 +37,7 @@ class Need:
     """One query. `kinds` are the facts it supplies, `horizon` how far back they matter.
 
     `gate` needs are gathered first: they tell whether the patient had a T-cell engaging therapy. `part_of` names the
-    need whose answer holds this one's too: the coded part is small, and complete where the whole is cut. A need without
-    kinds only adds: charted by local codes or words alone, or coded in components, a vital sign is found by category.
+    need whose answer holds this one's too: the coded part is small, and complete where the whole is cut.
     """
 
     key: str
@@ -81,7 +82,7 @@ def needs(codebook: Codebook) -> tuple[Need, ...]:
         _need("temperature", OBSERVED, 200, MONTH, ("temperatures",), codes("temperature")),
         _need("bloodPressure", OBSERVED, 200, MONTH, ("pressures",), codes("blood-pressure")),
         _need("oxygen", OBSERVED, 200, MONTH, ("oxygen", "saturations"), codes("oxygen")),
-        _need("vitalSigns", OBSERVED, 200, WEEK, (), category="vital-signs"),
+        _need("vitalSigns", OBSERVED, 200, WEEK, BY_CATEGORY, category="vital-signs"),
         _need("weight", OBSERVED, 20, MONTH, ("weights",), codes("weight")),
         _need("infusionRates", OBSERVED, 100, WEEK, ("vasoactives",), infusions),
         _need("laboratory", OBSERVED, 100, WEEK, ("labs", "cultures"), results),

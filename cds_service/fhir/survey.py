@@ -83,11 +83,11 @@ def _lets_read(scope: str, resource_type: str) -> bool:
 def unknown_without(needs: Sequence[Need], missing: Iterable[str]) -> dict[str, list[str]]:
     """By need, the kinds of fact that are not all known when these needs cannot be had, as `gaps` has it.
 
-    Only the whole stands in for its coded part. What only adds facts is named by its title.
+    Only the whole stands in for its coded part.
     """
     gone = set(missing)
     return {
-        need.key: [] if need.part_of and need.part_of not in gone else list(need.kinds) or [need.title]
+        need.key: [] if need.part_of and need.part_of not in gone else list(need.kinds)
         for need in needs
         if need.key in gone
     }

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from cds_service.hooks.knowledge import Knowledge
 from tests import chart
-from tests.answers import Json, answer, assessment, missing
+from tests.answers import FAILED, Json, answer, assessment, missing
 from tests.chart import (
     DAY,
     HOUR,
@@ -181,6 +181,28 @@ def test_t44_a_patient_in_an_entry_with_a_modifier_has_no_age_and_any_other_exte
     child = bundle(patient("2020-06-01"))
     child["entry"][0] |= entry
     assert stated(ask(*signs, patient=child)) == (("provisional", 2) if entry is MODIFIER else ("graded", 1))
+
+
+@pytest.mark.parametrize(
+    ("signs", "expected"),
+    [
+        ((temperature(36.8), *NORMAL), ("indeterminate", None)),
+        ((temperature(39), *NORMAL), ("provisional", 1)),
+        ((temperature(39), pressure(80), *NORMAL[1:]), ("provisional", 2)),
+        ((temperature(39), *NORMAL, infusion()), ("provisional", 3)),
+        ((temperature(39), *NORMAL, infusion(), infusion("epinephrine")), ("graded", 4)),
+    ],
+)
+def test_t45_dq_43_vital_signs_found_by_category_only_are_not_taken_as_normal_when_they_cannot_be_had(
+    ask: Ask, signs: tuple[Json, ...], expected: tuple[str, int | None]
+) -> None:
+    """What is charted by code is graded all the same; null says that nothing else is charted (decision 13)."""
+    record = (therapy(), *signs)
+    body = ask(*record, vitalSigns=FAILED)
+    assert stated(body) == expected
+    assert "vital signs without a code of their own" in missing(body)
+    assert stated(ask(*record, vitalSigns=None)) == stated(ask(*record))
+    assert stated(ask(*record))[0] in ("graded", "no-crs")
 
 
 def test_t44_a_medication_with_a_modifier_names_no_drug(ask: Ask) -> None:

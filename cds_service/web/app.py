@@ -1,35 +1,24 @@
-"""The Flask application: routes, limits, CORS, and one place where errors become answers."""
+"""The Flask application: its routes, and what they are wired with."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from http import HTTPStatus
 from importlib.resources import files
 from threading import Event
 from typing import Any, TypeVar
 
 import orjson
 from flask import Flask, Response, request
-from gunicorn.http.errors import ParseException
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from cds_service.clients.admission import Admission
 from cds_service.clients.key_sets import MAXIMUM_BYTES, READ_SECONDS
 from cds_service.clients.switches import Switches
 from cds_service.clients.trusted import TrustedClient
 from cds_service.errors import (
-    BodyTooLarge,
-    CdsError,
-    InvalidRequest,
-    MethodNotAllowed,
-    Unauthenticated,
     Unavailable,
-    UnknownService,
-    UnsupportedMediaType,
-    operation_outcome,
 )
 from cds_service.fhir.client import Connections, read_document
 from cds_service.fhir.strict_json import parse
@@ -41,11 +30,12 @@ from cds_service.hooks.remembering import Caller, answer_and_remember
 from cds_service.hooks.services import SERVICES, discovery, service
 from cds_service.store.records import CANARY_CLIENT, UNCHECKED_CLIENT
 from cds_service.web.about import About
-from cds_service.web.callers import caller, check_callers, is_cds_route, now
+from cds_service.web.answers import answer, answer_errors, page, refusal
+from cds_service.web.body import read_body
+from cds_service.web.callers import caller, check_callers, now
 from cds_service.web.cors import allow_browsers
-from cds_service.web.logs import cause
-from cds_service.web.observing import Observer, Spans, ended, failed_at, no_spans
-from cds_service.web.page import HTML, JSON, POLICY
+from cds_service.web.observing import Observer, Spans, no_spans
+from cds_service.web.page import HTML, JSON
 from cds_service.web.places import Places, bound_load
 from cds_service.web.readiness import OK, Check, findings, writable
 from cds_service.web.report import FORMATS, count, day, form, written
@@ -59,7 +49,6 @@ WAITING = 16
 """Calls that may wait for one of those to be answered; more are refused at once (T89)."""
 OPENAPI = files("cds_service.web").joinpath("openapi.json").read_bytes()
 """What every route takes and answers, written by hand and kept equal to the routes by the tests."""
-TOO_LARGE = "the body is larger than this service reads"
 
 _Result = TypeVar("_Result")
 Clock = Callable[[], datetime]
@@ -118,25 +107,25 @@ def create_app(
 
     @app.get("/cds-services")
     def discover() -> Response:
-        return _answer(orjson.dumps(discovery(knowledge.needs, caller().services_off)))
+        return answer(orjson.dumps(discovery(knowledge.needs, caller().services_off)))
 
     @app.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
         known = service(service_id)
-        body = parse(_body(settings.maximum_body_bytes))
-        answer = answer_and_remember(known, body, caller(), now())
-        observer.answered(known.id, answer)
-        return _answer(orjson.dumps(answer.response))
+        body = parse(read_body(settings.maximum_body_bytes))
+        given = answer_and_remember(known, body, caller(), now())
+        observer.answered(known.id, given)
+        return answer(orjson.dumps(given.response))
 
     @app.post("/cds-services/<service_id>/feedback")
     def feedback(service_id: str) -> Response:
         known = service(service_id)
-        body = parse(_body(settings.maximum_body_bytes))
-        return _answer(orjson.dumps(take_feedback(body, known.id, caller().client, memory.store, now())))
+        body = parse(read_body(settings.maximum_body_bytes))
+        return answer(orjson.dumps(take_feedback(body, known.id, caller().client, memory.store, now())))
 
     @app.get("/healthz")
     def healthy() -> Response:
-        return _answer(b'{"status":"ok"}')
+        return answer(b'{"status":"ok"}')
 
     @app.get("/readyz")
     def ready() -> Response:
@@ -146,32 +135,32 @@ def create_app(
         wrong = [f"{name}: {said}" for name, said in found.items() if said != OK]
         known = {"checks": found, "protocol": knowledge.content.knowledge}
         if wrong:
-            return _error(Unavailable(f"this service is not ready: {'; '.join(wrong)}"), **known)
-        return _answer(orjson.dumps({"status": "ok", **known}))
+            return refusal(Unavailable(f"this service is not ready: {'; '.join(wrong)}"), **known)
+        return answer(orjson.dumps({"status": "ok", **known}))
 
     @app.get("/about")
     def about() -> Response:
         kind = request.accept_mimetypes.best_match((JSON, HTML), JSON)
-        return _page(described.page if kind == HTML else described.document, kind)
+        return page(described.page if kind == HTML else described.document, kind)
 
     @app.get("/openapi.json")
     def openapi() -> Response:
-        return _answer(OPENAPI)
+        return answer(OPENAPI)
 
     @app.get("/report")
     def report() -> Response:
         first, last = (day(name, request.args.get(name)) for name in ("from", "to"))
         counted = count(memory.store, first, last, now(), settings.zone)
         kind = form(request.args.get("format")) or request.accept_mimetypes.best_match(FORMATS.values(), HTML)
-        return _page(written(counted, kind), kind)
+        return page(written(counted, kind), kind)
 
     @app.get("/metrics")
     def metrics() -> Response:
-        response = _answer(observer.exposition(memory, calling, now()))
+        response = answer(observer.exposition(memory, calling, now()))
         response.content_type = TYPE
         return response
 
-    _answer_errors(app)
+    answer_errors(app)
     allow_browsers(app, settings.cors_origins)
     return app
 
@@ -218,86 +207,3 @@ def _access(settings: Settings, knowledge: Knowledge, watch: Watch) -> Access:
         one_phase=settings.one_phase,
         watch=watch,
     )
-
-
-def _body(maximum: int) -> bytes:
-    """The request body. Raises the error that says why it is not plain JSON of the length that is read."""
-    if request.mimetype not in ("application/json", "application/fhir+json"):
-        raise UnsupportedMediaType("send the body with Content-Type: application/json")
-    if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise UnsupportedMediaType("compressed bodies are not read: send the body without Content-Encoding")
-    try:
-        body = request.get_data(cache=False)
-    except (OSError, ParseException) as error:
-        raise InvalidRequest("the body ends early, or its chunks are malformed") from error
-    if not body:
-        raise InvalidRequest("the body is empty: send a JSON object")
-    if len(body) > maximum:
-        raise BodyTooLarge(TOO_LARGE)
-    if len(body) < (request.content_length or 0):
-        raise InvalidRequest("the body is shorter than its Content-Length")
-    return body
-
-
-def _answer(body: bytes, status: int = HTTPStatus.OK, mimetype: str = "application/json") -> Response:
-    response = Response(body, status=status, mimetype=mimetype)
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
-
-
-def _page(body: bytes, mimetype: str) -> Response:
-    """What a browser may show, in the form it asked for."""
-    response = _answer(body, mimetype=mimetype)
-    response.headers["Content-Security-Policy"] = POLICY
-    response.vary.add("Accept")
-    return response
-
-
-def _answer_errors(app: Flask) -> None:
-    """Every error becomes JSON: OperationOutcome on CDS routes, problem+json elsewhere; never HTML, never a trace."""
-
-    @app.errorhandler(CdsError)
-    def refused(error: CdsError) -> Response:
-        return _error(error)
-
-    @app.errorhandler(HTTPException)
-    def http_error(error: HTTPException) -> Response:
-        if isinstance(error, RequestEntityTooLarge):
-            return _error(BodyTooLarge(TOO_LARGE))
-        if error.code == HTTPStatus.METHOD_NOT_ALLOWED:
-            response = _error(MethodNotAllowed(f"this address does not take {request.method}"))
-            response.headers.update({name: value for name, value in error.get_headers() if name == "Allow"})
-            return response
-        if error.code == HTTPStatus.NOT_FOUND:
-            return _error(UnknownService("there is nothing at this address: GET /cds-services lists the services"))
-        return _error(InvalidRequest("the request cannot be read: send plain JSON over HTTP"))
-
-    @app.errorhandler(Exception)
-    def failed(error: Exception) -> Response:
-        failed_at(**cause(error))
-        return _error(CdsError("the service failed on this request; nothing was graded. Its log says where"))
-
-
-def _error(error: CdsError, **known: Any) -> Response:
-    """The error as an answer, `known` beside it where the form of the answer allows for it."""
-    ended(error)
-    response = _described(error, known)
-    if error.retry_seconds is not None:
-        response.headers["Retry-After"] = str(error.retry_seconds)
-    if isinstance(error, Unauthenticated):
-        response.headers["WWW-Authenticate"] = "Bearer" if is_cds_route() else 'Basic realm="crs-cds", charset="UTF-8"'
-    return response
-
-
-def _described(error: CdsError, known: Mapping[str, Any]) -> Response:
-    if is_cds_route():
-        return _answer(orjson.dumps(operation_outcome(error)), error.status, "application/fhir+json")
-    problem = {
-        "type": "about:blank",
-        "title": error.status.phrase,
-        "status": int(error.status),
-        "detail": error.message,
-        **known,
-    }
-    return _answer(orjson.dumps(problem), error.status, "application/problem+json")

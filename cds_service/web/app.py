@@ -1,29 +1,18 @@
 """The Flask application: its routes, and what they are wired with."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.resources import files
 from threading import Event
-from typing import Any, TypeVar
 
 import orjson
 from flask import Flask, Response, request
 
-from cds_service.clients.admission import Admission
-from cds_service.clients.key_sets import MAXIMUM_BYTES, READ_SECONDS
 from cds_service.clients.switches import Switches
 from cds_service.clients.trusted import TrustedClient
-from cds_service.errors import (
-    Unavailable,
-)
-from cds_service.fhir.client import Connections, read_document
+from cds_service.errors import Unavailable
 from cds_service.fhir.strict_json import parse
-from cds_service.fhir.watch import Watch
-from cds_service.hooks.evaluate import Access
 from cds_service.hooks.feedback import take_feedback
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.remembering import Caller, answer_and_remember
@@ -41,6 +30,7 @@ from cds_service.web.readiness import OK, Check, findings, writable
 from cds_service.web.report import FORMATS, count, day, form, written
 from cds_service.web.settings import Settings
 from cds_service.web.state import open_memory
+from cds_service.web.wiring import callers_of, fhir_access, token_admission
 
 THREADS = 24
 """Requests that a worker answers at once, more than may wait for one FHIR server (T89). Each may ask for all needs in
@@ -50,7 +40,6 @@ WAITING = 16
 OPENAPI = files("cds_service.web").joinpath("openapi.json").read_bytes()
 """What every route takes and answers, written by hand and kept equal to the routes by the tests."""
 
-_Result = TypeVar("_Result")
 Clock = Callable[[], datetime]
 
 
@@ -69,14 +58,9 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.maximum_body_bytes + 1  # a chunked body is cut there, not refused
     from cds_service.web.metrics import TYPE, Metrics  # after the fork: it looks once whether processes share metrics
 
-    spans: Spans = no_spans
-    if settings.tracing:
-        from cds_service.web.tracing import exported_spans  # its packages are an extra
-
-        spans = exported_spans()
-    observer = Observer(Metrics(), spans)
+    observer = Observer(Metrics(), _spans(settings))
     observer.watch(app)
-    app.extensions["crs-cds"] = access = _access(settings, knowledge, observer)
+    app.extensions["crs-cds"] = access = fhir_access(settings, THREADS * len(knowledge.needs), observer)
     app.extensions["crs-cds-memory"] = memory = open_memory(settings, observer.lost)
     app.extensions["crs-cds-stopping"] = stopping = Event()
     bound_load(app, Places(THREADS, WAITING))
@@ -87,22 +71,16 @@ def create_app(
         memory=memory,
         services_off=frozenset(settings.services_off),
     )
-    canary = replace(unchecked, client=CANARY_CLIENT)
-    callers = {known.client: known for known in (unchecked, canary)} | {
-        client.id: _caller(client, unchecked) for client in clients
-    }
-    admission, calling = None, [UNCHECKED_CLIENT, CANARY_CLIENT]
-    if settings.auth == "required":
-        admission, calling = _admission(settings, clients, unchecked, observer), [client.id for client in clients]
+    admission = token_admission(settings, clients, unchecked, observer) if settings.auth == "required" else None
     switches = Switches(settings.state_folder, [known.id for known in SERVICES])
-    check_callers(app, settings, callers, admission, switches, clock)
+    check_callers(app, settings, callers_of(clients, unchecked), admission, switches, clock)
+    calling = [UNCHECKED_CLIENT, CANARY_CLIENT] if admission is None else [client.id for client in clients]
     checks: dict[str, Check] = {
         "store": memory.store.ready,
         "stateFolder": partial(writable, settings.state_folder),
         "disk": memory.roomy,
+        **({"keys": admission.ready} if admission is not None else {}),
     }
-    if admission is not None:
-        checks["keys"] = admission.ready
     described = About.of(knowledge.content)
 
     @app.get("/cds-services")
@@ -165,45 +143,9 @@ def create_app(
     return app
 
 
-def _caller(client: TrustedClient, unchecked: Caller) -> Caller:
-    """What the calls of a trusted client may do: its FHIR servers and no others, and its form of answers."""
-    known = unchecked.knowledge
-    profile = known.profile if client.profile is None else known.content.clients[client.profile]
-    return replace(
-        unchecked,
-        client=client.id,
-        knowledge=replace(known, profile=profile),
-        access=replace(unchecked.access, allow_list=client.fhir_servers),
-        services_off=unchecked.services_off | client.services_off,
-    )
+def _spans(settings: Settings) -> Spans:
+    if not settings.tracing:
+        return no_spans
+    from cds_service.web.tracing import exported_spans  # its packages are an extra
 
-
-def _admission(
-    settings: Settings, clients: Sequence[TrustedClient], unchecked: Caller, observer: Observer
-) -> Admission:
-    def read(client: TrustedClient) -> bytes:
-        connections = unchecked.access.connections
-        return read_document(str(client.jku), client.jku_networks, connections, READ_SECONDS, MAXIMUM_BYTES)
-
-    use_once = unchecked.memory.store.use_once
-    pace, fail_open = settings.calls_per_minute, settings.jti_fail_open
-    return Admission(clients, read, use_once, pace, observer.saw_token, fail_open=fail_open)
-
-
-class _Pool(ThreadPoolExecutor):
-    """Threads that know for which request they work: its id stands in their log lines, its span in their traces."""
-
-    def submit(self, work: Callable[..., _Result], /, *given: Any, **named: Any) -> Future[_Result]:
-        return super().submit(copy_context().run, work, *given, **named)
-
-
-def _access(settings: Settings, knowledge: Knowledge, watch: Watch) -> Access:
-    """One pool of connections and threads for all requests."""
-    return Access(
-        connections=Connections(settings.ca_bundle),
-        executor=_Pool(max_workers=THREADS * len(knowledge.needs), thread_name_prefix="fhir"),
-        allow_list=settings.fhir_servers,
-        deadline_seconds=settings.deadline_seconds,
-        one_phase=settings.one_phase,
-        watch=watch,
-    )
+    return exported_spans()

@@ -88,7 +88,7 @@ class Observer(Watch):
         }
         if reading.of_others:
             log.warning(
-                "resources of another patient",
+                "resources of others",
                 service=service,
                 client=g.client,
                 hook_instance=answer.desk.call.hookInstance,

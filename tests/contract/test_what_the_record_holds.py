@@ -89,7 +89,7 @@ def test_t41_another_patients_signs_neither_raise_nor_lower_and_are_counted_on_t
         body = ask(*SICK, *worse, *better, ended)
     assert stated(body) == stated(ask(*SICK)) == ("graded", 3)
     assert "it belongs to another patient (6 resources" in detail(body)
-    assert [line["of_others"] for line in logs if line["event"] == "resources of another patient"] == [6]
+    assert [line["of_others"] for line in logs if line["event"] == "resources of others"] == [6]
 
 
 def test_t41_t63_a_flood_of_another_patients_readings_hides_no_other_loss(ask: Ask) -> None:

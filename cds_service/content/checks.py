@@ -35,7 +35,7 @@ VALUE_SETS = (
     "culture-results",
 )
 SAID = frozenset(say.value for say in Say)
-TEMPLATES = ("grade.md.j2", "infection.md.j2", "order.md.j2", "treatment.md.j2", "ungraded.md.j2")
+TEMPLATES = ("grade.md.j2", "infection.md.j2", "order.md.j2", "treatment.md.j2", "ungraded.md.j2", "unreviewed.md.j2")
 
 
 def value_sets(known: Mapping[str, tuple[Sheet, ValueSetFile]], there: Collection[str]) -> Iterator[Fault]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from cds_service.crs.timeline import Flag
+from cds_service.crs.timeline import Flag, Unused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +32,13 @@ class SessionOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """All orders of the session. `signing` is true when they are complete and about to be signed."""
+    """All orders of the session. `signing` is true when they are complete and about to be signed.
+
+    `unused` are those that were not reviewed: of another patient, or with a modifier that is not understood.
+    """
 
     orders: tuple[SessionOrder, ...] = ()
+    unused: tuple[Unused, ...] = ()
     signing: bool = False
 
     @property

@@ -4,12 +4,14 @@ At most three cards on patient-view: the grade, infection first, then the treatm
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cds_service.crs.advice import Advice
 from cds_service.crs.assessment import Assessment, Criterion, EpisodeState, Exposure, Finding, State, Status
+from cds_service.crs.timeline import Unused
 from cds_service.crs.treatment import Draft, Treatment
 from cds_service.fhir import orders
 from cds_service.hooks.call import HookCall
@@ -141,7 +143,7 @@ def _met(finding: Finding, *, graded: bool) -> str:
 
 
 def _reservations(assessment: Assessment) -> dict[str, object]:
-    unused = _set_aside(assessment)
+    unused = set_aside(assessment.unused)
     return {
         "doubts": assessment.doubts,
         "missing": assessment.missing,
@@ -151,10 +153,10 @@ def _reservations(assessment: Assessment) -> dict[str, object]:
     }
 
 
-def _set_aside(assessment: Assessment) -> list[dict[str, str]]:
+def set_aside(unused: Sequence[Unused]) -> list[dict[str, str]]:
     """Each reason once, with how many resources it is said of: a flood of one kind must not hide another (T41, T63)."""
     found: dict[str, list[str]] = defaultdict(list)
-    for item in assessment.unused:
+    for item in unused:
         found[item.reason].append(item.reference[:SHOWN_REFERENCE])
     return [
         {"reason": reason, "where": first if not others else f"{len(others) + 1} resources, one of them {first}"}

@@ -74,6 +74,12 @@ class Reading:
     chart: Chart
     medications: Medications
 
+    def without(self, unused: tuple[Unused, ...]) -> "Reading":
+        """The reading with what else was seen and not used, e.g. orders of the session."""
+        timeline = replace(self.timeline, unused=(*self.timeline.unused, *unused))
+        assessment = replace(self.assessment, unused=(*self.assessment.unused, *unused))
+        return replace(self, timeline=timeline, assessment=assessment)
+
     @property
     def unrecognised(self) -> Counter[tuple[str, str]]:
         """How often each `(system, code)` stood in the record that no table knows and that may matter (T69).

@@ -5,22 +5,38 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
+from cds_service.crs.assessment import Status
 from cds_service.crs.review.remarks import Review, Severity
 from cds_service.crs.sentences import Line
+from cds_service.crs.timeline import Unused
 from cds_service.crs.treatment import Draft
 from cds_service.fhir import orders
 from cds_service.fhir.elements import Json
-from cds_service.hooks.cards import Card, Desk, card, selectable, suggestion, uuid_for
+from cds_service.hooks.cards import Card, Desk, card, selectable, set_aside, suggestion, uuid_for
 from cds_service.hooks.summaries import offer
 
 INDICATORS = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "critical"}
 _NO_TOPIC = re.compile(r"[^A-Za-z0-9]")
 
 
-def order_cards(desk: Desk, reviews: Sequence[Review], drafts: Mapping[str, Json]) -> list[Card]:
-    """The cards, the most severe first. `drafts` are the orders of the session by their reference."""
+def order_cards(
+    desk: Desk, reviews: Sequence[Review], unreviewed: Sequence[Unused], drafts: Mapping[str, Json]
+) -> list[Card]:
+    """The cards, the most severe first. `drafts` are the orders of the session by their reference.
+
+    Orders that were not reviewed are said where orders of the patient are: no card means an order that is right.
+    """
     found = sorted(reviews, key=lambda item: -item.severity)
-    return [_card(desk, review, drafts.get(review.order.reference, {})) for review in found]
+    made = [_card(desk, review, drafts.get(review.order.reference, {})) for review in found]
+    said = unreviewed and desk.assessment.status is not Status.NOT_ELIGIBLE
+    return [*made, _unreviewed(desk, unreviewed)] if said else made
+
+
+def _unreviewed(desk: Desk, orders: Sequence[Unused]) -> Card:
+    """That orders of the session were not looked at, and why."""
+    number = "1 order was" if len(orders) == 1 else f"{len(orders)} orders were"
+    detail = desk.knowledge.wording.detail("unreviewed.md.j2", orders=set_aside(orders), **desk.footer)
+    return card(desk, "unreviewed", f"{number} not reviewed: {orders[0].reason}", detail, "warning")
 
 
 def _card(desk: Desk, review: Review, draft: Json) -> Card:

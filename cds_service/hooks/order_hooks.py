@@ -42,6 +42,8 @@ def _answer(
 ) -> Answer:
     reading = evaluate(call, knowledge, access, now)
     content = knowledge.content
+    session = _session(call, selections, reading)
+    reading = reading.without(session.unused)
     desk = Desk(
         call=call,
         service_id=service_id,
@@ -50,12 +52,11 @@ def _answer(
         clock=Clock(now, knowledge.zone),
     )
     with access.watch.stage("cards"):
-        session = _session(call, selections, reading)
         timeline = _without_session(reading.timeline, session)
         reviews = review(timeline, reading.assessment, content.scale, content.protocol, session)
         drafts = {reference_to(resource): resource for resource in call.context.orders}
         lines = tuple(item.line for found in reviews for item in found.remarks)
-        return Answer(desk=desk, reading=reading, lines=lines, cards=order_cards(desk, reviews, drafts))
+        return Answer(desk=desk, reading=reading, lines=lines, cards=order_cards(desk, reviews, session.unused, drafts))
 
 
 def _session(call: OrderCall, selections: Collection[str] | None, reading: Reading) -> Session:

@@ -229,7 +229,59 @@ LENIENT: dict[str, tuple[Json, bool]] = {
 @pytest.mark.parametrize("hook", ["order-select", "order-sign"])
 def test_orders_are_read_as_they_arrive(client: FlaskClient, known: Json, name: str, hook: str) -> None:
     order, spoken = LENIENT[name]
-    assert bool(cards(client, [deepcopy(order)], hook=hook, prefetch=known)) is spoken
+    found = cards(client, [deepcopy(order)], hook=hook, prefetch=known)
+    assert any(card["summary"].startswith("Order of") for card in found) is spoken
+
+
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+@pytest.mark.parametrize(
+    "subject", ["Patient/other", f"Patient/{PATIENT.upper()}", f"https://x.example/Patient/{PATIENT}"]
+)
+def test_t41_an_order_of_another_patient_is_not_reviewed_and_said(
+    client: FlaskClient, known: Json, hook: str, subject: str
+) -> None:
+    body = call(hook, [draft(900, subject={"reference": subject})]) | {"prefetch": known}
+    found = client.post(f"/cds-services/crs-{hook}", json=body).get_json()
+    (card,) = found["cards"]
+    assert (card["indicator"], card["summary"]) == (
+        "warning",
+        "1 order was not reviewed: it belongs to another patient",
+    )
+    assert [item["reference"] for item in assessment(found)["unused"]] == ["MedicationRequest/request-1"]
+
+
+MODIFIER = [{"url": "urn:not", "valueBoolean": True}]
+
+
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"modifierExtension": MODIFIER},
+        {"implicitRules": "urn:rules"},
+        {"dosageInstruction": [dosage(900)[0] | {"modifierExtension": MODIFIER}]},
+    ],
+)
+def test_t44_an_order_with_a_modifier_is_not_reviewed_and_said(
+    client: FlaskClient, known: Json, hook: str, members: Json
+) -> None:
+    wrong = draft(900, id="request-2")
+    found = cards(client, [draft(900, **members), wrong], hook=hook, prefetch=known)
+    assert [card["indicator"] for card in found] == ["critical", "warning"]
+    assert "1 order was not reviewed: tocilizumab: it carries a modifier" in found[1]["summary"]
+    assert actions(found[1:]) == []
+
+
+def test_t44_an_entry_of_the_session_with_a_modifier_is_not_reviewed_either(client: FlaskClient, known: Json) -> None:
+    body = call("order-sign", [draft(900)]) | {"prefetch": known}
+    body["context"]["draftOrders"]["entry"][0]["modifierExtension"] = MODIFIER
+    found = client.post("/cds-services/crs-order-sign", json=body).get_json()
+    assert "not reviewed" in found["cards"][0]["summary"]
+
+
+def test_t44_an_order_of_no_concern_is_not_spoken_of(client: FlaskClient, known: Json) -> None:
+    other = {"resourceType": "NutritionOrder", "id": "n", "status": "draft", "modifierExtension": MODIFIER}
+    assert cards(client, [draft(), other], prefetch=known) == []
 
 
 def test_a_medication_in_the_same_bundle_names_the_order(client: FlaskClient, known: Json) -> None:

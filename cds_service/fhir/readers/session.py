@@ -1,7 +1,8 @@
 """The orders of the ordering session (`draftOrders`), read as leniently as they arrive.
 
 A Bundle without a type, an order without a medication yet, a dose as an object where a list should be, any status, ids
-longer than FHIR allows, other kinds of orders: none of it is a fault. An order of another patient is set aside.
+longer than FHIR allows, other kinds of orders: none of it is a fault. An order of another patient (T41), and one with a
+modifier that is not understood (T44), is set aside, which is said: silence would read as an order that is right.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -9,9 +10,12 @@ from decimal import Decimal
 from typing import Any
 
 from cds_service.crs.session import Session, SessionOrder
+from cds_service.crs.timeline import Cause, Unused
 from cds_service.crs.valuesets import Meaning
 from cds_service.fhir.codebook import Found, medication
-from cds_service.fhir.elements import Json, Unusable, member, name_of, objects, text, texts
+from cds_service.fhir.elements import MODIFIED, Json, Unusable, is_modified, member, name_of, objects, text, texts
+from cds_service.fhir.ownership import OTHERS
+from cds_service.fhir.readers.about import about
 from cds_service.fhir.readers.chart import Chart, reference_to
 from cds_service.fhir.readers.medications import KINDS
 from cds_service.fhir.units import milligrams, quantity
@@ -27,16 +31,21 @@ def read_session(
     chart: Chart,
 ) -> Session:
     """The session. `selections` are the references of the orders that were chosen, None when all are to be signed."""
-    found = []
+    found, unused = [], []
     for resource in orders:
         subject = member(resource, "subject", "reference")
-        if resource.get("status") in WITHDRAWN or (subject is not None and not owns(subject)):
+        if resource.get("status") in WITHDRAWN:
+            continue
+        if subject is not None and not owns(subject):
+            unused.append(Unused(reference_to(resource), OTHERS, Cause.OTHER_PATIENT))
             continue
         read = _order(resource, chart)
-        if read is not None:
+        if read is not None and is_modified(resource):
+            unused.append(Unused(reference_to(resource), about(resource, MODIFIED, chart)))
+        elif read is not None:
             chosen = selections is None or _is_chosen(resource, selections)
             found.append(SessionOrder(selected=chosen, **read))
-    return Session(orders=tuple(found), signing=selections is None)
+    return Session(orders=tuple(found), unused=tuple(unused), signing=selections is None)
 
 
 def _is_chosen(resource: Json, selections: Collection[str]) -> bool:

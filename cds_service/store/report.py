@@ -133,6 +133,7 @@ class _Count:
     patients: dict[date, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
     shown: Counter[date] = field(default_factory=Counter)
     reasons: Counter[Reason] = field(default_factory=Counter)
+    not_offered: int = 0
     times: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, answer: AnswerRecord) -> None:
@@ -157,7 +158,10 @@ class _Count:
             elif (answer.client, card.uuid) not in self.seen:
                 self.seen.add((answer.client, card.uuid))
                 self.shown[day] += 1
-                self._shown(self.last.get((answer.client, card.uuid)), of)
+                said = self.last.get((answer.client, card.uuid))
+                self._shown(said, of)
+                offered = {uuid for uuid, _ in card.suggestions}
+                self.not_offered += len(set(said.accepted) - offered) if said is not None else 0
 
     def _shown(self, said: FeedbackRecord | None, of: Iterable[_Cards]) -> None:
         """Count a card and the last feedback it got."""
@@ -234,6 +238,7 @@ class _Count:
             ("cards without feedback", silent),
             ("cards suppressed, because the same was answered before", suppressed),
             ("feedback to a card that was not shown", unmatched),
+            ("accepted suggestions that their card did not offer", self.not_offered),
             ("answers for invented patients of the canary, in no other figure", self.canaries),
         )
         columns = (Column("figure", "Figure"), Column("value", "Value"))

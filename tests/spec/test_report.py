@@ -72,7 +72,16 @@ FEEDBACK = [
 
 def test_the_summary_of_six_answers() -> None:
     """Patient-days: p and q on the 20th, p on the 21st and 22nd; five cards shown on four of them."""
-    assert summary(counted(ANSWERS, FEEDBACK)) == [6, 1, 2, 4, 5, 1.25, 1, 3, 1, 2, 1, 0]
+    assert summary(counted(ANSWERS, FEEDBACK)) == [6, 1, 2, 4, 5, 1.25, 1, 3, 1, 2, 1, 0, 0]
+
+
+def test_t81_an_accepted_suggestion_that_the_card_did_not_offer_is_kept_and_counted_as_that_alone() -> None:
+    shown = card("a", suggestions=(("s1", "tocilizumab"),))
+    for accepted, unknown in ((("s1",), 0), (("s1", "s2"), 1), (("s2", "s2", "s3"), 2), ((), 0)):
+        entry = said(ACCEPTED, "a", at=at(20), received_at=at(20), accepted=accepted, matched=True)
+        figures = dict(rows(counted([answer(shown, at=at(20))], [entry]), "summary"))
+        assert figures["accepted suggestions that their card did not offer"] == unknown
+        assert figures["cards accepted"] == 1
 
 
 def test_t96_answers_for_the_invented_patients_of_the_canary_are_in_one_figure_only() -> None:
@@ -157,7 +166,7 @@ def test_one_uuid_of_two_clients_is_two_cards() -> None:
 
 def test_nothing_is_a_report_too() -> None:
     found = counted([], [])
-    assert summary(found) == [0, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0]
+    assert summary(found) == [0, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0, 0]
     assert [table.name for table in found.tables if table.rows] == ["summary"]
 
 

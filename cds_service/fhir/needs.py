@@ -27,7 +27,7 @@ ALLERGIC = ("AllergyIntolerance", "")
 USED = ("DeviceUseStatement", "")
 """What is asked for, the newest first where a server can sort it."""
 BY_CATEGORY = ("temperatures", "pressures", "oxygen", "saturations")
-"""Charted by local codes or words alone, or coded in components, these are found by category only (decision 13)."""
+"""Charted by local codes or words alone, or coded in components, these are found by category only (decision 12)."""
 DECIDING = ("il6-blocker", "il6-pathway", "il1-blocker", "corticosteroid", "antipyretic")
 """Groups of drugs that decide a dose or hide fever."""
 

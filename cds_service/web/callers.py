@@ -55,7 +55,7 @@ def check_callers(
             try:
                 client = admission.admit(request.headers.get("Authorization"), _called(settings), g.now).id
             except Unauthenticated as refused:
-                log.warning("token refused", reason=refused.reason)
+                log.warning("call refused", reason=refused.reason)
                 raise
         known = callers[client]
         return replace(known, services_off=known.services_off | switches.off(client))

@@ -300,7 +300,7 @@ def test_t13_t14_t15_t16_t17_t18_t19_t20_t21_t23_a_bad_token_is_the_same_401_at_
         found = everywhere(client, lambda url: bearer(bad(url)))
     assert found == [(401, refusal, "Bearer")] * 4
     assert none_kept(client)
-    assert [line["reason"] for line in logs if line["event"] == "token refused"] == [reason] * 4
+    assert [line["reason"] for line in logs if line["event"] == "call refused"] == [reason] * 4
 
 
 @pytest.mark.parametrize(
@@ -446,7 +446,7 @@ def test_t11_neither_tokens_nor_their_signatures_reach_the_log(client: FlaskClie
     assert statuses == [200, 401, 401]
     written = json.dumps(logs, default=str)
     assert not any(part in written for text in made for part in text.split("."))
-    assert [line["reason"] for line in logs if line["event"] == "token refused"] == ["issuer or tenant", "audience"]
+    assert [line["reason"] for line in logs if line["event"] == "call refused"] == ["issuer or tenant", "audience"]
 
 
 def test_with_authentication_off_a_token_is_not_even_looked_at(make_app: MakeApp) -> None:

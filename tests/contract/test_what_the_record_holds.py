@@ -196,7 +196,7 @@ def test_t44_a_patient_in_an_entry_with_a_modifier_has_no_age_and_any_other_exte
 def test_t45_dq_43_vital_signs_found_by_category_only_are_not_taken_as_normal_when_they_cannot_be_had(
     ask: Ask, signs: tuple[Json, ...], expected: tuple[str, int | None]
 ) -> None:
-    """What is charted by code is graded all the same; null says that nothing else is charted (decision 13)."""
+    """What is charted by code is graded all the same; null says that nothing else is charted (decision 12)."""
     record = (therapy(), *signs)
     body = ask(*record, vitalSigns=FAILED)
     assert stated(body) == expected

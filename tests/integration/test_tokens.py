@@ -129,6 +129,6 @@ def test_t11_the_log_of_the_production_server_holds_no_token_and_no_patient(
 
 
 def test_t11_no_cli_or_server_code_prints_a_request(fhir: Fhir) -> None:
-    source = "\n".join(path.read_text() for path in (STORIES.parent / "cds_service").rglob("*.py"))
     """An error's own `message` may be logged: it is one sentence of this service, which holds no data of a call."""
+    source = "\n".join(path.read_text() for path in (STORIES.parent / "cds_service").rglob("*.py"))
     assert not re.search(r"log\.\w+\([^)]*(prefetch|token|patient|body|(?<!error\.)message)", source)

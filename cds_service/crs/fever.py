@@ -58,7 +58,7 @@ def fever(timeline: Timeline, scale: Scale, episode: Episode, now: datetime) -> 
         case EpisodeState.WAIVED:
             return _waived(timeline, scale, episode, now)
         case EpisodeState.MASKED_ONSET:
-            return _masked(timeline, scale, now)
+            return _masked(timeline, scale, episode, now)
         case _:
             return _gate(timeline, scale, episode, now)
 
@@ -76,7 +76,7 @@ def _open(timeline: Timeline, scale: Scale, episode: Episode, now: datetime) -> 
         doubt = (
             f"the last fever was {ago} ago, nothing charted masks it, and it is not documented that CRS has resolved"
         )
-    return _not_felt(timeline, scale, now, doubt)
+    return _not_felt(timeline, scale, episode, now, doubt)
 
 
 def _met(hot: Sequence[Temperature], timeline: Timeline, scale: Scale, now: datetime) -> Finding:
@@ -113,19 +113,21 @@ def _waived(timeline: Timeline, scale: Scale, episode: Episode, now: datetime) -
         rule=f"not required after {drug.agent} once CRS is established",
         rules=("S-GRADE-WAIVE",),
         evidence=(*(_reading(reading) for reading in (last, *onset) if reading is not None), _given(drug)),
-        missing=_missing(timeline, scale, now),
+        missing=_missing(timeline, scale, episode, now),
         unused=_stale(timeline, scale, now),
     )
 
 
-def _masked(timeline: Timeline, scale: Scale, now: datetime) -> Finding:
+def _masked(timeline: Timeline, scale: Scale, episode: Episode, now: datetime) -> Finding:
     """No fever is in the record, and a drug may have hidden it from the start (clinical 4.5, point 6)."""
     drug = masking_drugs(timeline, scale, None, now)[-1]
     doubt = f"fever may be masked by {drug.agent} given {span(now - drug.last_true(now))} ago"
-    return _not_felt(timeline, scale, now, doubt, _given(drug))
+    return _not_felt(timeline, scale, episode, now, doubt, _given(drug))
 
 
-def _not_felt(timeline: Timeline, scale: Scale, now: datetime, doubt: str, *more: Evidence) -> Finding:
+def _not_felt(
+    timeline: Timeline, scale: Scale, episode: Episode, now: datetime, doubt: str, *more: Evidence
+) -> Finding:
     """Without a fever now, and without the right to say that there is none (N-13)."""
     last = latest_temperature(timeline, scale, now)
     return Finding(
@@ -134,7 +136,7 @@ def _not_felt(timeline: Timeline, scale: Scale, now: datetime, doubt: str, *more
         headline=_now(last),
         rules=("S-GRADE-GATE", "N-13"),
         evidence=(*((_reading(last),) if last else ()), *more),
-        missing=_missing(timeline, scale, now),
+        missing=_missing(timeline, scale, episode, now),
         doubts=(doubt,),
         unused=_stale(timeline, scale, now),
     )
@@ -144,9 +146,7 @@ def _gate(timeline: Timeline, scale: Scale, episode: Episode, now: datetime) -> 
     """No fever: said only when all is known that could show or hide one (S-GRADE-GATE, N-14)."""
     recent = between(timeline.temperatures, now - scale.fever_current, now)
     highest = max(recent, key=lambda reading: (reading.celsius, reading.time), default=None)
-    missing = [*_missing(timeline, scale, now)]
-    if not missing and not episode.fevers_known:
-        missing.append(unknown(timeline, "temperatures", "temperatures since the therapy"))
+    missing = [*_missing(timeline, scale, episode, now)]
     if not timeline.known("drugs", now - max(scale.masking.values())):
         missing.append(unknown(timeline, "drugs", "drugs that can hide fever"))
     return Finding(
@@ -161,11 +161,12 @@ def _gate(timeline: Timeline, scale: Scale, episode: Episode, now: datetime) -> 
     )
 
 
-def _missing(timeline: Timeline, scale: Scale, now: datetime) -> tuple[str, ...]:
+def _missing(timeline: Timeline, scale: Scale, episode: Episode, now: datetime) -> tuple[str, ...]:
+    """The temperatures that are not known: the current one, else those among which a fever may have been."""
     start = now - scale.fever_current
-    if between(timeline.temperatures, start, now) and timeline.known("temperatures", start):
-        return ()
-    return (unknown(timeline, "temperatures", f"temperature in the last {span(scale.fever_current)}"),)
+    if not between(timeline.temperatures, start, now) or not timeline.known("temperatures", start):
+        return (unknown(timeline, "temperatures", f"temperature in the last {span(scale.fever_current)}"),)
+    return () if episode.fevers_known else (unknown(timeline, "temperatures", "temperatures since the therapy"),)
 
 
 def _stale(timeline: Timeline, scale: Scale, now: datetime) -> tuple[Unused, ...]:

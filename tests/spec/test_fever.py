@@ -269,6 +269,23 @@ def test_a_drug_of_which_the_effect_is_over_is_named_with_the_time_it_was_last_g
     assert finding.doubts == ("fever may be masked by dexamethasone given 3 h ago",)
 
 
+@pytest.mark.parametrize(
+    ("since", "named"),
+    [
+        ("11 h", ("temperature in the last 12 h (only one page was sent)",)),
+        ("12 h", ("temperatures since the therapy (only one page was sent)",)),
+        ("2 d 23 h", ("temperatures since the therapy (only one page was sent)",)),
+        ("3 d", ()),  # the therapy was 3 days ago
+    ],
+)
+def test_n_13_n_14_where_a_drug_hides_fever_temperatures_that_could_not_be_had_are_named(
+    since: str, named: tuple[str, ...]
+) -> None:
+    """Among them may be the fever after which the drug waives it."""
+    hidden = afebrile(drug("acetaminophen", "3 h"), gaps=known_since(since, "temperatures"))
+    assert (outcome(hidden), fever(hidden).missing) == ("indeterminate", named)
+
+
 # N-14: "no fever" is only said when all is known that could show or hide one.
 
 

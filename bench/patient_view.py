@@ -75,7 +75,8 @@ def serve(make: Callable[[], Flask], port: int) -> None:
     """The child: logs are written as in production, to nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     configure_logs()
-    Server(make, HOST, port, 1).run()
+    with tempfile.TemporaryDirectory(prefix="crs-cds-bench-") as state:
+        Server(make, HOST, port, 1, Path(state)).run()
 
 
 def _floor() -> Flask:

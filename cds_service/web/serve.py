@@ -80,7 +80,7 @@ class DrainingWorker(ThreadWorker):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM."""
-        stopping = self.app.made.extensions["crs-cds-stopping"] if self.app.made is not None else None
+        stopping = self.app.made.extensions.get("crs-cds-stopping") if self.app.made is not None else None
         if stopping is None or stopping.is_set() or not self.app.drain_seconds:
             super().handle_exit(sig, frame)
             return
@@ -117,5 +117,6 @@ def _settle(_: object) -> None:
 
 def _end(_: object, worker: DrainingWorker) -> None:
     """What waits is delivered if that can be done soon."""
-    if worker.app.made is not None:
-        worker.app.made.extensions["crs-cds-memory"].close()
+    memory = worker.app.made.extensions.get("crs-cds-memory") if worker.app.made is not None else None
+    if memory is not None:
+        memory.close()

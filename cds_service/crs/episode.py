@@ -6,7 +6,7 @@ from itertools import pairwise
 from cds_service.crs.assessment import Episode, EpisodeState, State
 from cds_service.crs.fever import fevers, latest_temperature, masking_drugs
 from cds_service.crs.hypotension import PRESSORS, hypotension, low_pressures
-from cds_service.crs.hypoxia import hypoxia
+from cds_service.crs.hypoxia import hypoxia_grade
 from cds_service.crs.oxygen import support_at
 from cds_service.crs.scale import Scale
 from cds_service.crs.timeline import Timeline, between
@@ -63,7 +63,7 @@ def _state(timeline: Timeline, scale: Scale, onset: datetime, last_sign: datetim
 
 
 def _hypotensive_or_hypoxic(timeline: Timeline, scale: Scale, now: datetime) -> bool:
-    return State.MET in (hypotension(timeline, scale, now).state, hypoxia(timeline, scale, now).state)
+    return hypotension(timeline, scale, now).state is State.MET or hypoxia_grade(timeline, scale, now) > 0
 
 
 def _resolved(timeline: Timeline, scale: Scale, after: datetime, until: datetime) -> bool:
@@ -131,8 +131,9 @@ def _peak(timeline: Timeline, scale: Scale, onset: datetime, now: datetime) -> i
     oxygen = {item.time for item in timeline.oxygen}
     oxygen |= {reading.time for reading in timeline.saturations if reading.percent < scale.hypoxia_saturation}
     found = [hypotension(timeline, scale, at) for at in {*low, onset, now} if begun <= at <= now]
-    found += [hypoxia(timeline, scale, at) for at in {*oxygen, onset, now} if begun <= at <= now]
-    return max([1, *(finding.grade for finding in found if finding.state is State.MET and finding.grade)])
+    grades = [finding.grade for finding in found if finding.state is State.MET and finding.grade]
+    grades += [hypoxia_grade(timeline, scale, at) for at in {*oxygen, onset, now} if begun <= at <= now]
+    return max(1, *grades)
 
 
 def _begun(timeline: Timeline, scale: Scale, onset: datetime) -> datetime:

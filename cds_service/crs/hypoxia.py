@@ -21,6 +21,8 @@ from cds_service.crs.scale import Device, Scale
 from cds_service.crs.timeline import OxygenSaturation, OxygenSupport, Timeline, Unused, between
 
 SATURATIONS_CONFLICT = "oxygen saturations charted at one time conflict: the lower was used"
+LOW_SATURATION = 2
+"""The grade of a low SpO2 for which nothing is given yet (C16)."""
 NO_OXYGEN_YET = "SpO2 is low without oxygen: apply oxygen and regrade in minutes"
 
 
@@ -40,10 +42,18 @@ def hypoxia(timeline: Timeline, scale: Scale, now: datetime) -> Finding:
     support = support_at(timeline, scale, now)
     if support.given:
         return _graded(support, timeline, scale, now)
-    lowest = min(_saturations(timeline, scale, now), key=lambda reading: reading.percent, default=None)
-    if lowest is not None and lowest.percent < scale.hypoxia_saturation:
+    lowest = _lowest(timeline, scale, now)
+    if lowest is not None and _is_low(lowest, scale):
         return _low_without_oxygen(lowest, support, timeline, scale, now)
     return _without_oxygen(lowest, support, timeline, scale, now)
+
+
+def hypoxia_grade(timeline: Timeline, scale: Scale, now: datetime) -> int:
+    """The grade of the hypoxia criterion at `now`, 0 where it is not met or not known."""
+    support = support_at(timeline, scale, now)
+    if support.given:
+        return _verdict(support, scale).grade
+    return LOW_SATURATION if _is_low(_lowest(timeline, scale, now), scale) else 0
 
 
 def latest_flow(timeline: Timeline, scale: Scale, now: datetime) -> Decimal | None:
@@ -128,7 +138,7 @@ def _low_without_oxygen(
     return Finding(
         criterion=Criterion.HYPOXIA,
         state=State.MET,
-        grade=2,
+        grade=LOW_SATURATION,
         headline=f"SpO2 {shown(lowest.percent)} %, {where}",
         grade_words="provisional grade 2",
         rule=f"SpO2 below {shown(limit)} % without oxygen",
@@ -208,6 +218,14 @@ def _stale_saturation(timeline: Timeline, scale: Scale, now: datetime) -> tuple[
 
 def _saturations(timeline: Timeline, scale: Scale, now: datetime) -> list[OxygenSaturation]:
     return between(timeline.saturations, now - scale.oxygen_window, now)
+
+
+def _lowest(timeline: Timeline, scale: Scale, now: datetime) -> OxygenSaturation | None:
+    return min(_saturations(timeline, scale, now), key=lambda reading: reading.percent, default=None)
+
+
+def _is_low(reading: OxygenSaturation | None, scale: Scale) -> bool:
+    return reading is not None and reading.percent < scale.hypoxia_saturation
 
 
 def _words(device: Device | None, text: str, flow: Decimal | None, fio2: Decimal | None) -> str:

@@ -75,7 +75,7 @@ class Codebook:
     def pairs(self, concept: Any) -> list[tuple[str, str]]:
         """`(system, code)` pairs with the usual URI of each system; of a package of a drug also its product."""
         pairs = [(self.aliases.get(system, system), code) for system, code in codings(concept)]
-        packages = (_PACKAGE.fullmatch(code) for system, code in pairs if system == NDC)
+        packages = [_PACKAGE.fullmatch(code) for system, code in pairs if system == NDC]
         return pairs + [(NDC, f"{package[1]}-{package[2]}") for package in packages if package]
 
     def observation(self, concept: Any) -> tuple[str, Member, bool] | None:

@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 from cds_service.crs.timeline import FOREVER, Cause, Flag
 
@@ -17,7 +16,7 @@ _DATE_TIME = re.compile(
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NO_END = "9999"
 """The year by which many records say that something has no end."""
-MAY_BE_MODIFIED = ("component", "referenceRange", "dosage", "dosageInstruction", "timing", "reaction")
+MAY_BE_MODIFIED = frozenset({"component", "referenceRange", "dosage", "dosageInstruction", "timing", "reaction"})
 """Inner elements that are read and may carry a modifier of their own."""
 MODIFIED = "it carries a modifier that this service does not know"
 MALFORMED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
@@ -38,8 +37,7 @@ class Unusable(Exception):
         self.about = about
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """A point in time: `whole_day` for a date without a time (then the start of that day, in the site's zone)."""
 
     time: datetime
@@ -62,8 +60,7 @@ class Moment:
         return (Flag.ASSUMED_ZONE,) if self.assumed_zone else ()
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """From `start` to `end`; no `end` for a period that is open."""
 
     start: Moment | None
@@ -79,7 +76,8 @@ def text(value: Any, limit: int = SHOWN_TEXT) -> str:
     plain = value[: 4 * limit]
     if not plain.isprintable():
         plain = "".join(letter if letter.isprintable() else " " for letter in plain)
-    plain = " ".join(plain.split())
+    if "  " in plain or plain[:1] == " " or plain[-1:] == " ":
+        plain = " ".join(plain.split())
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
@@ -103,7 +101,9 @@ def is_modified(element: Json) -> bool:
     """True with a modifier or rules of its own: none is known here, and it must not be read as if it had none (T44)."""
     if element.get("modifierExtension") or element.get("implicitRules"):
         return True
-    return any(is_modified(item) for name in MAY_BE_MODIFIED if name in element for item in objects(element[name]))
+    if MAY_BE_MODIFIED.isdisjoint(element):
+        return False
+    return any(is_modified(item) for name in MAY_BE_MODIFIED & element.keys() for item in objects(element[name]))
 
 
 def codings(concept: Any) -> list[tuple[str, str]]:
@@ -118,8 +118,10 @@ def codings(concept: Any) -> list[tuple[str, str]]:
 
 def texts(concept: Any) -> list[str]:
     """The text and the displays of a CodeableConcept, the text first; long enough to be searched, not shown."""
-    found = [member(concept, "text"), *(coding.get("display") for coding in objects(member(concept, "coding")))]
-    return [words for words in (text(item, SEARCHED_TEXT) for item in found) if words]
+    if not isinstance(concept, dict):
+        return []
+    found = [concept.get("text"), *[coding.get("display") for coding in objects(concept.get("coding"))]]
+    return [words for words in [text(item, SEARCHED_TEXT) for item in found] if words]
 
 
 def name_of(concept: Any, otherwise: str = "") -> str:
@@ -131,12 +133,10 @@ def moment(value: Any, zone: tzinfo) -> Moment | None:
     """A FHIR dateTime or instant; None for a year, a month, or what is no date. `zone` is for times without one."""
     if not isinstance(value, str):
         return None
-    if _DAY.fullmatch(value):
-        return _parsed(value + "T00:00:00", zone, whole_day=True)
-    if not _DATE_TIME.fullmatch(value):
-        return None
-    leap = value[16:19] == ":60"
-    return _parsed(value[:16] + ":59" + value[19:] if leap else value, zone)
+    if _DATE_TIME.fullmatch(value):
+        leap = value[16:19] == ":60"
+        return _parsed(value[:16] + ":59" + value[19:] if leap else value, zone)
+    return _parsed(value + "T00:00:00", zone, whole_day=True) if _DAY.fullmatch(value) else None
 
 
 def _parsed(value: str, zone: tzinfo, *, whole_day: bool = False) -> Moment | None:

@@ -26,10 +26,11 @@ class Patient:
         """True for `Patient/id`, with a version, or absolute under the FHIR server of the call. Case counts."""
         if not isinstance(reference, str):
             return False
-        own = {f"Patient/{self.id}"}
-        if self.fhir_server is not None:
-            own.add(f"{self.fhir_server.rstrip('/')}/Patient/{self.id}")
-        return _VERSION.sub("", reference) in own
+        own = f"Patient/{self.id}"
+        if reference == own:
+            return True
+        base = f"{self.fhir_server.rstrip('/')}/" if self.fhir_server is not None else ""
+        return _VERSION.sub("", reference) in (own, base + own)
 
 
 def own(resources: Iterable[Json], patient: Patient) -> tuple[list[Json], list[Unused]]:

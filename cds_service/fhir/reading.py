@@ -86,9 +86,11 @@ def _set_aside(resource: Json, error: Unusable, chart: Chart) -> Unused:
 def _ordered(kind: str, facts: Iterable[Fact]) -> tuple[Any, ...]:
     """By time, each fact once: the same reading from two feeds counts once (DQ-30, DQ-33)."""
     distinct: dict[Any, Fact] = {}
-    for fact in sorted(facts, key=_certainty):
-        names = MEASURED.get(kind) or _said(fact)
-        distinct.setdefault(tuple(getattr(fact, name) for name in names), fact)
+    for fact in facts:
+        said = tuple([getattr(fact, name) for name in MEASURED.get(kind) or _said(fact)])
+        known = distinct.get(said)
+        if known is None or _certainty(fact) < _certainty(known):
+            distinct[said] = fact
     return tuple(sorted(distinct.values(), key=lambda fact: (fact.time, fact.reference)))
 
 
@@ -99,10 +101,10 @@ def _said(fact: Fact) -> tuple[str, ...]:
     return _SAID[kind]
 
 
-def _certainty(fact: Fact) -> tuple[datetime, int, int, str]:
-    """By time, and at one time what is charted best first: the fewest doubts, the most said."""
+def _certainty(fact: Fact) -> tuple[int, int, str]:
+    """What is charted best comes first: the fewest doubts, the most said."""
     unsaid = sum(getattr(fact, name) in (None, "") for name in _said(fact))
-    return fact.time, len(fact.flags), unsaid, fact.reference
+    return len(fact.flags), unsaid, fact.reference
 
 
 def _replaced(resources: Iterable[Json], chart: Chart) -> set[int]:

@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from cds_service.crs.scale import Scale
 from cds_service.crs.timeline import Flag
@@ -37,8 +36,7 @@ _Converted = TypeVar("_Converted")
 Amount = tuple[Decimal, tuple[Flag, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(NamedTuple):
     """A number with its unit as charted, in one or two spellings; none without a unit."""
 
     value: Decimal
@@ -63,9 +61,10 @@ def _exact(convert: Callable[_Given, _Converted]) -> Callable[_Given, _Converted
 
 def number(value: Any) -> Decimal:
     """A JSON number, exact. Raises Unusable for a string, a truth value or nothing (DQ-21)."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not Decimal(value).is_finite():
+    exact = Decimal(value) if isinstance(value, (int, Decimal)) and not isinstance(value, bool) else None
+    if exact is None or not exact.is_finite():
         raise Unusable("it has no value" if value is None else "the value is not a number")
-    return Decimal(value)
+    return exact
 
 
 def quantity(value: Json) -> Quantity:
@@ -73,8 +72,8 @@ def quantity(value: Json) -> Quantity:
     comparator = value.get("comparator") or ""
     if comparator not in ("", "<", "<=", ">", ">="):
         raise Unusable("its comparator is not known")
-    units = [text(value.get(name)) for name in ("code", "unit")]
-    return Quantity(number(value.get("value")), tuple(unit for unit in units if unit), comparator)
+    units = filter(None, (text(value.get("code")), text(value.get("unit"))))
+    return Quantity(number(value.get("value")), tuple(units), comparator)
 
 
 def written(value: str) -> Quantity:
@@ -104,9 +103,7 @@ def pressure(amount: Quantity, kind: str, scale: Scale) -> Amount:
     if not unit:
         _inferred(amount, {"mm[Hg]": "pressure"}, scale)
     value = amount.value * MMHG_PER_KPA if unit == "kPa" else amount.value
-    thresholds = [band.mmhg for band in scale.pressure_bands]
-    lowest, highest = min(thresholds), max(thresholds)
-    value, limit = _compared(value, amount.comparator, lambda mmhg: (mmhg < lowest, mmhg < highest))
+    value, limit = _compared(value, amount.comparator, lambda mmhg: [mmhg < band.mmhg for band in scale.pressure_bands])
     return _plausible(value, kind, "mmHg", scale), (*flags, *limit)
 
 
@@ -192,7 +189,7 @@ def milligrams(value: Any) -> Decimal | None:
 
 def _unit(amount: Quantity, known: Mapping[str, str]) -> str:
     """The UCUM unit of an amount, empty when none is charted. Raises Unusable for one that is not known."""
-    found = {known[plain(unit)] for unit in amount.units if plain(unit) in known}
+    found = {unit for spelling in amount.units if (unit := known.get(plain(spelling)))}
     if len(found) > 1:
         raise Unusable("its unit is charted in two ways: " + " and ".join(amount.units))
     if amount.units and not found:

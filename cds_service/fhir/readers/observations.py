@@ -1,9 +1,8 @@
 """Observations: what each part is about, whether it may be used, and the simple facts: temperature, weight, scores."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from itertools import groupby
 
 from cds_service.crs.timeline import BodyWeight, Cause, Flag, Score, Temperature
 from cds_service.crs.valuesets import Refusal
@@ -41,8 +40,11 @@ def read(resource: Json, chart: Chart, facts: Facts) -> None:
     if not parts:
         raise _together(refused)
     reading = _reading(resource, parts, chart, facts)
-    for kind, of_kind in groupby(sorted(parts, key=lambda part: part.kind), key=lambda part: part.kind):
-        READ[kind](reading, list(of_kind))
+    kinds: dict[str, list[Part]] = {}
+    for part in parts:
+        kinds.setdefault(part.kind, []).append(part)
+    for kind in sorted(kinds):
+        READ[kind](reading, kinds[kind])
     if refused or reading.reasons:
         raise _together([*refused, *map(Unusable, reading.reasons)])
 
@@ -82,7 +84,7 @@ def _reading(resource: Json, parts: list[Part], chart: Chart, facts: Facts) -> R
         status = resource.get("status")
         if status not in USED:
             raise Unusable(f"status is {text(status) or 'missing'}")
-        if any(member(item, "reference") != member(resource, "subject", "reference") for item in _focus(resource)):
+        if "focus" in resource and not _is_its_own_focus(resource):
             raise Unusable("it is not about the patient, but about what it names as its focus")
         when = observed(resource, chart)
         if when.whole_day and not all(part.kind in OF_A_DAY for part in parts):
@@ -93,8 +95,9 @@ def _reading(resource: Json, parts: list[Part], chart: Chart, facts: Facts) -> R
     return Reading(resource, chart, facts, reference_to(resource), when.time, (*preliminary, *when.flags))
 
 
-def _focus(resource: Json) -> Sequence[Json]:
-    return objects(resource.get("focus"))
+def _is_its_own_focus(resource: Json) -> bool:
+    subject = member(resource, "subject", "reference")
+    return all(member(item, "reference") == subject for item in objects(resource["focus"]))
 
 
 def _read_temperatures(reading: Reading, parts: list[Part]) -> None:

@@ -1,5 +1,6 @@
 """Oxygen: saturation, flow, fraction and device (3.3, 3.4). Of several charted at once the graver counts (T61)."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -21,7 +22,10 @@ Device = tuple[str | None, str]
 def read_oxygen(reading: Reading, parts: list[Part]) -> None:
     """Saturations one by one; device, flow and fraction together, because they were charted together."""
     chart, scale = reading.chart, reading.chart.scale
-    for part, (percent, flags) in reading.each(_of("saturation", parts), lambda p: units.saturation(amount(p), scale)):
+    groups: dict[str, list[Part]] = defaultdict(list)
+    for part in parts:
+        groups[part.meaning.group].append(part)
+    for part, (percent, flags) in reading.each(groups["saturation"], lambda p: units.saturation(amount(p), scale)):
         reading.facts.saturations.append(
             OxygenSaturation(
                 time=reading.time,
@@ -30,9 +34,11 @@ def read_oxygen(reading: Reading, parts: list[Part]) -> None:
                 percent=percent,
             )
         )
-    flow, flow_flags = _highest(reading, _of("flow", parts), lambda p: _flow(p, scale))
-    fio2, fio2_flags = _highest(reading, _of("fraction", parts), lambda p: units.fio2(amount(p), scale))
-    charted = list(reading.each(_of("device", parts), lambda p: device_of(concept(p), chart)))
+    if groups.keys() == {"saturation"}:
+        return
+    flow, flow_flags = _highest(reading, groups["flow"], lambda p: _flow(p, scale))
+    fio2, fio2_flags = _highest(reading, groups["fraction"], lambda p: units.fio2(amount(p), scale))
+    charted = list(reading.each(groups["device"], lambda p: device_of(concept(p), chart)))
     device, device_text = gravest([found for _, found in charted], chart)
     if flow is None and fio2 is None and not charted:
         return
@@ -48,10 +54,6 @@ def read_oxygen(reading: Reading, parts: list[Part]) -> None:
             fio2=fio2,
         )
     )
-
-
-def _of(group: str, parts: list[Part]) -> list[Part]:
-    return [part for part in parts if part.meaning.group == group]
 
 
 def _highest(

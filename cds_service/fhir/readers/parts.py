@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from cds_service.crs.timeline import Flag
 from cds_service.crs.valuesets import Meaning
@@ -17,8 +17,7 @@ NAMES = {"temperature": "temperature", "weight": "body weight"}
 ValueT = TypeVar("ValueT")
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """An Observation or a component: what it is about, and `own` for the Observation itself."""
 
     kind: str
@@ -74,9 +73,11 @@ def has_value(part: Json) -> bool:
 
 def amount(part: Part) -> units.Quantity:
     """The value as a quantity; a string is read when it is nothing but a number (DQ-14)."""
-    value = _present(part.json)
-    if isinstance(value.get("valueQuantity"), dict):
-        return units.quantity(value["valueQuantity"])
+    value = part.json
+    charted = value.get("valueQuantity")
+    if isinstance(charted, dict) and not value.get("dataAbsentReason"):
+        return units.quantity(charted)
+    _present(value)
     if isinstance(value.get("valueString"), str):
         return units.written(value["valueString"])
     if "valueInteger" in value:

@@ -1,8 +1,7 @@
 """When it was: the time of an Observation or report, and the stretch of time of an infusion or procedure."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from cds_service.crs.timeline import Flag
 from cds_service.fhir.elements import Interval, Json, Moment, Unusable, first_event, interval, moment, sound_interval
@@ -11,8 +10,7 @@ from cds_service.fhir.readers.chart import Chart
 UNREADABLE = "its time cannot be read"
 
 
-@dataclass(frozen=True, slots=True)
-class When:
+class When(NamedTuple):
     """The time of a reading, at most now; `whole_day` where only the date is charted."""
 
     time: datetime
@@ -20,8 +18,7 @@ class When:
     flags: tuple[Flag, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(NamedTuple):
     """From `start` to `end`. No `end`: it is open (`is_period`), or only one time is charted."""
 
     start: Moment

@@ -7,21 +7,23 @@ new chain from some record on; its head would be another, so heads are to be kep
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
-from itertools import groupby
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Table, delete, func, select
+from sqlalchemy import Connection, Engine, Table, delete, func, select
 
-from cds_service.store.rows import Row, answer_record, answer_row, card_rows, feedback_record, feedback_row
+from cds_service.store.batches import BATCH
+from cds_service.store.database import connected, transaction
+from cds_service.store.rows import Row, answer_records, answer_row, card_rows, feedback_record, feedback_row
 from cds_service.store.tables import answers, cards, feedback, links
 
-BATCH = 500
-"""Links that are checked at once."""
+LOCK = 7_271_977_402
+"""Names the chain among the advisory locks of PostgreSQL."""
 FIRST = "0" * 64
 """What stands for the hash before the first link."""
 
@@ -76,8 +78,17 @@ def feedback_entry(row: Row) -> Entry:
     return Entry(kind=Kind.FEEDBACK, record=row["digest"], at=row["received_at"], digest=_digest([row]))
 
 
+@contextmanager
+def linking(engine: Engine) -> Iterator[Connection]:
+    """A transaction that adds records to the chain or removes them, one at a time whatever the database."""
+    with transaction(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
+        yield connection
+
+
 def append(connection: Connection, entries: Sequence[Entry]) -> None:
-    """Link the entries. The caller is the only one who writes."""
+    """Link the entries, in a transaction that is `linking`."""
     head = head_of(connection)
     rows = []
     for entry in entries:
@@ -106,8 +117,15 @@ def head_of(connection: Connection) -> Head:
     return Head(position=row.position, hash=row.hash) if row is not None else Head(position=0, hash=FIRST)
 
 
-def verify(connection: Connection, known: Head | None = None) -> Verdict:
+def verify(engine: Engine, known: Head | None = None) -> Verdict:
     """Walk the chain as of one instant. `known`: a head of before that must still stand in it."""
+    with connected(engine) as connection:
+        if connection.dialect.name == "postgresql":  # SQLite reads as of one instant by itself
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        return _verdict(connection, known)
+
+
+def _verdict(connection: Connection, known: Head | None) -> Verdict:
     purges = _purges(connection)
     head = _held(connection, purges[-1].holding if purges else 0)
     faults = list(_beginning(connection, head.position))
@@ -173,11 +191,8 @@ def _walk(connection: Connection, after: int) -> Iterator[tuple[Head, Entry, Ent
 
 
 def _answers(connection: Connection, ids: Sequence[str]) -> Iterator[Entry]:
-    of_answers = select(cards).where(cards.c.answer.in_(ids)).order_by(cards.c.answer, cards.c.position)
-    rows = connection.execute(of_answers).mappings().all()
-    shown = {answer: list(group) for answer, group in groupby(rows, lambda row: str(row["answer"]))}
-    for row in connection.execute(select(answers).where(answers.c.id.in_(ids))).mappings():
-        record = answer_record(row, shown.get(row["id"], ()))
+    rows = connection.execute(select(answers).where(answers.c.id.in_(ids))).mappings().all()
+    for record in answer_records(connection, rows):
         yield answer_entry(answer_row(record), list(card_rows(record)))
 
 

@@ -62,11 +62,6 @@ def new_engine(url: URL) -> Engine:
     return engine
 
 
-def writing(engine: Engine) -> Engine:
-    """The same for transactions that write: SQLite takes the lock as they begin, so that each waits its turn (T83)."""
-    return engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
-
-
 def _prepare_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # BEGIN is written below, when and as it is meant
     connection.execute("PRAGMA foreign_keys = ON")
@@ -87,3 +82,20 @@ def reaching() -> Iterator[None]:
         raise
     except (DBAPIError, NoConnection, sqlite3.Error) as error:
         raise StoreUnavailable(UNREACHABLE) from error
+
+
+@contextmanager
+def connected(engine: Engine) -> Iterator[Connection]:
+    """A connection to read with. Raises as `reaching`."""
+    with reaching(), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes: SQLite takes the lock as it begins, so that each waits its turn (T83).
+
+    Raises as `reaching`.
+    """
+    with reaching(), engine.execution_options(sqlite_begin="BEGIN IMMEDIATE").begin() as connection:
+        yield connection

@@ -1,15 +1,17 @@
 """Records as rows of the tables, and back."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import asdict, fields
 from datetime import UTC
 from hashlib import sha256
+from itertools import groupby
 from json import dumps
 from typing import Any
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Connection, RowMapping, select
 
 from cds_service.store.records import AnswerRecord, CardRecord, FeedbackRecord, Outcome, Reason, Response
+from cds_service.store.tables import cards
 
 Row = dict[str, Any]
 
@@ -42,10 +44,14 @@ def feedback_row(record: FeedbackRecord) -> Row:
     return row | {"digest": sha256(dumps(sent, default=str, sort_keys=True).encode()).hexdigest()}
 
 
-def answer_record(row: RowMapping, cards: Iterable[RowMapping]) -> AnswerRecord:
-    """The answer of a row, with the cards of theirs."""
-    members = dict(row) | {"outcome": Outcome(row["outcome"])}
-    return AnswerRecord(**members, cards=tuple(map(_card_record, cards)))
+def answer_records(connection: Connection, rows: Sequence[RowMapping]) -> Iterator[AnswerRecord]:
+    """The answers of rows, each with its cards, which are read."""
+    of_answers = select(cards).where(cards.c.answer.in_([row["id"] for row in rows]))
+    found = connection.execute(of_answers.order_by(cards.c.answer, cards.c.position)).mappings()
+    shown = {answer: list(group) for answer, group in groupby(found, lambda row: str(row["answer"]))}
+    for row in rows:
+        members = dict(row) | {"outcome": Outcome(row["outcome"])}
+        yield AnswerRecord(**members, cards=tuple(map(_card_record, shown.get(row["id"], ()))))
 
 
 def _card_record(row: RowMapping) -> CardRecord:

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, text
 
 from cds_service.errors import InvalidInput, InvalidSettings, StoreUnavailable
-from cds_service.store.database import database, new_engine, reaching, sqlite_file, writing
+from cds_service.store.database import connected, database, new_engine, reaching, sqlite_file, transaction
 
 LOCK = 7_271_977_401
 """Names this service's migration among the advisory locks of PostgreSQL."""
@@ -29,7 +29,7 @@ def migrate(url: str) -> None:
         try:
             if sqlite_file(parsed) is not None:
                 _keep_log(engine)
-            with writing(engine).begin() as connection:
+            with transaction(engine) as connection:
                 _lock(connection)
                 _known(connection)
                 config = _config()
@@ -47,7 +47,7 @@ def check(url: str) -> None:
         raise InvalidInput(f"there is no store at {file}: it is made when the service starts")
     engine = new_engine(parsed)
     try:
-        with reaching(), engine.connect() as connection:
+        with connected(engine) as connection:
             if _known(connection) != _scripts().get_current_head():
                 raise InvalidInput("the store is of an older version: start the service of this version once")
     finally:

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from cds_service.store.chain import BATCH, Head
+from cds_service.store.batches import BATCH
+from cds_service.store.chain import Head
 from cds_service.store.database import database as parsed
 from cds_service.store.database import new_engine
 from cds_service.store.records import Reason, Response

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from cds_service.errors import StoreUnavailable
+from cds_service.store.batches import BATCH
 from cds_service.store.export import COLUMNS, export
 from cds_service.store.records import Counts, Outcome, Reason, Response
 from cds_service.store.schema import migrate
-from cds_service.store.store import BATCH, Store
+from cds_service.store.store import Store
 from tests.records import HOUR, PATIENT, answer, card, said
 from tests.server import NOW, ROOT
 
@@ -31,14 +32,14 @@ def kept(store: Store) -> list[bool]:
 def test_an_answer_comes_back_as_it_was_given(store: Store) -> None:
     given = answer(card("a"), card("b", shown=False, grade=None, suggestions=()), encounter="e", reason="", grade=None)
     store.add_answer(given)
-    [found] = store.latest_answers(PATIENT, NOW - DAY)
+    [found] = store.answers(NOW - DAY, NOW)
     assert replace(found, assessment={}) == replace(given, assessment={})
 
 
 def test_times_are_utc_whatever_the_zone_they_were_given_in(store: Store) -> None:
     berlin = timezone(HOUR)
     store.add_answer(answer(at=NOW.astimezone(berlin)))
-    [found] = store.latest_answers(PATIENT, (NOW - HOUR).astimezone(berlin))
+    [found] = store.answers((NOW - HOUR).astimezone(berlin), (NOW + HOUR).astimezone(berlin))
     assert (found.at, found.at.utcoffset()) == (NOW, timedelta(0))
 
 
@@ -56,7 +57,7 @@ def test_of_an_assessment_codes_grades_and_times_are_kept_and_no_words_of_the_re
         "more": "canary",
     }
     store.add_answer(answer(assessment=assessment))
-    [found] = store.latest_answers(PATIENT, NOW - DAY)
+    [found] = store.answers(NOW - DAY, NOW)
     assert "canary" not in str(found)
     assert found.assessment == {
         "status": "graded",
@@ -69,13 +70,6 @@ def test_of_an_assessment_codes_grades_and_times_are_kept_and_no_words_of_the_re
         "missing": 2,
         "unused": 1,
     }
-
-
-def test_answers_of_a_patient_are_the_newest_first_and_nobody_else_s(store: Store) -> None:
-    for hours, patient in ((3, PATIENT), (1, PATIENT), (2, PATIENT), (1, "another"), (13, PATIENT)):
-        store.add_answer(answer(at=NOW - hours * HOUR, patient=patient))
-    found = store.latest_answers(PATIENT, NOW - 12 * HOUR)
-    assert [NOW - item.at for item in found] == [HOUR, 2 * HOUR, 3 * HOUR]
 
 
 # --- feedback ---------------------------------------------------------------------------------------------------------

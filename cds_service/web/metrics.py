@@ -18,11 +18,12 @@ AGES = (-60, -30, -5, 0, 5, 30, 60, 300, 3600)
 """Of tokens: below 0 the clock of the client is ahead; at -60 it is refused."""
 MOST_CODES = 100
 """Different codes that a process counts by themselves: a label is one of a number that is known."""
-TYPE = CONTENT_TYPE_LATEST
 
 
 class Metrics:
     """The metrics of one process, or its part of those of all workers. Made after the fork."""
+
+    content_type = CONTENT_TYPE_LATEST
 
     def __init__(self) -> None:
         self._codes: set[tuple[str, str]] = set()

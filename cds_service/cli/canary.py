@@ -12,7 +12,7 @@ from uuid import uuid4
 import click
 import requests
 
-from cds_service.cli.fire import listed, send
+from cds_service.cli.ehr import listed, send, service_option
 from cds_service.cli.grade import prefetch
 from cds_service.cli.printing import grade_words
 from cds_service.cli.signing import Signing, signing
@@ -51,14 +51,7 @@ class Sighting:
 
 
 @click.command()
-@click.option(
-    "--service",
-    "service_url",
-    default="http://127.0.0.1:5000",
-    show_default=True,
-    metavar="URL",
-    help="Base URL of the service.",
-)
+@service_option
 @signing
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def canary(service_url: str, signing: Signing, as_json: bool) -> None:

@@ -14,7 +14,7 @@ import click
 import requests
 from rich.console import Console
 
-from cds_service.cli.fire import fire_hook
+from cds_service.cli.ehr import fire_hook
 from cds_service.cli.printing import grade_words, print_cards
 from cds_service.cli.serve import knowledge_of
 from cds_service.content.files import data_folder

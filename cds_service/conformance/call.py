@@ -1,14 +1,18 @@
 """What the caller of a hook sent and the answer must agree with."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """Who the call is about, its draft orders, and what the client takes (None: whatever the rules allow)."""
+    """Who the call is about, and the `Type/id` of its draft orders.
+
+    `intent` is that of orders and `selection` the selectionBehavior that the client takes; None: any the rules allow.
+    """
 
     patient_id: str
-    encounter_id: str | None
-    draft_ids: frozenset[str]
-    intent: str | None
-    selection: str | None
+    encounter_id: str | None = None
+    draft_ids: Collection[str] = ()
+    intent: str | None = "proposal"
+    selection: str | None = "any"

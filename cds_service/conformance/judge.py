@@ -9,8 +9,8 @@ Rules without an id there have a name: `order-*`, `assessment-*`, `grade-card`, 
 `max-cards`. `rules.toml` lists them all, with those that are this service's own.
 """
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec
 
 from cds_service.conformance.assessment import judge_assessment
 from cds_service.conformance.call import Call
@@ -19,30 +19,17 @@ from cds_service.conformance.faults import Fault, Faults
 from cds_service.conformance.outcome import judge_outcome
 from cds_service.conformance.response import judge_response
 
+P = ParamSpec("P")
+
 
 def discovery_faults(body: Any) -> list[Fault]:
     """Judge the body of `GET /cds-services` (D-, P- and G- rules)."""
-    out = Faults()
-    judge_discovery(out, body)
-    return list(out)
+    return _judged(judge_discovery, body)
 
 
-def response_faults(
-    body: Any,
-    *,
-    patient_id: str,
-    encounter_id: str | None = None,
-    draft_ids: Collection[str] = (),
-    intent: str | None = "proposal",
-    selection: str | None = "any",
-) -> list[Fault]:
-    """Judge a 200 answer to a hook call; `draft_ids` are the `Type/id` of the call's draft orders.
-
-    `selection` is the selectionBehavior that the client takes, `intent` that of orders; None: any the rules allow.
-    """
-    out = Faults()
-    judge_response(out, body, Call(patient_id, encounter_id, frozenset(draft_ids), intent, selection))
-    return list(out)
+def response_faults(body: Any, call: Call) -> list[Fault]:
+    """Judge a 200 answer to a hook call."""
+    return _judged(judge_response, body, call)
 
 
 def assessment_faults(body: Any, *, hook: str = "patient-view") -> list[Fault]:
@@ -51,38 +38,17 @@ def assessment_faults(body: Any, *, hook: str = "patient-view") -> list[Fault]:
     The cards of `order-select` and `order-sign` are about orders: they may stand without a grade, and a graded patient
     may have none.
     """
-    out = Faults()
-    judge_assessment(out, body, hook)
-    return list(out)
+    return _judged(judge_assessment, body, hook)
 
 
 def operation_outcome_faults(body: Any) -> list[Fault]:
     """Judge the body of a non-2xx answer of a CDS endpoint (H-4, H-7)."""
-    out = Faults()
-    judge_outcome(out, body)
-    return list(out)
+    return _judged(judge_outcome, body)
 
 
-def check(
-    body: Any,
-    *,
-    patient_id: str,
-    encounter_id: str | None = None,
-    draft_ids: Collection[str] = (),
-    intent: str = "proposal",
-    selection: str = "any",
-    hook: str = "patient-view",
-) -> None:
-    """Raise AssertionError with every fault of a 200 answer to a hook call, its assessment included."""
-    faults = response_faults(
-        body,
-        patient_id=patient_id,
-        encounter_id=encounter_id,
-        draft_ids=draft_ids,
-        intent=intent,
-        selection=selection,
-    )
-    _raise(faults + assessment_faults(body, hook=hook))
+def check(body: Any, *, hook: str = "patient-view", **call: Any) -> None:
+    """Raise AssertionError with every fault of a 200 answer to a `Call` and of its assessment."""
+    _raise(response_faults(body, Call(**call)) + assessment_faults(body, hook=hook))
 
 
 def check_discovery(body: Any) -> None:
@@ -93,6 +59,12 @@ def check_discovery(body: Any) -> None:
 def check_operation_outcome(body: Any) -> None:
     """Raise AssertionError with every fault of an error body."""
     _raise(operation_outcome_faults(body))
+
+
+def _judged(judge: Callable[Concatenate[Faults, P], None], *given: P.args, **named: P.kwargs) -> list[Fault]:
+    faults = Faults()
+    judge(faults, *given, **named)
+    return list(faults)
 
 
 def _raise(faults: list[Fault]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cds_service.conformance import judge
+from cds_service.conformance.call import Call
 from cds_service.conformance.faults import Fault
 
 PATIENT, ENCOUNTER, DRAFT = "pat-1", "enc-1", "MedicationRequest/draft-7"
@@ -232,7 +233,7 @@ def changed(body: Any, changes: dict[str, Any]) -> Any:
 def answer_faults(body: Any, **call: Any) -> list[Fault]:
     hook = call.pop("hook", "patient-view")
     context = {"patient_id": PATIENT, "encounter_id": ENCOUNTER, "draft_ids": [DRAFT], **call}
-    return judge.response_faults(body, **context) + judge.assessment_faults(body, hook=hook)
+    return judge.response_faults(body, Call(**context)) + judge.assessment_faults(body, hook=hook)
 
 
 def rules(faults: list[Fault]) -> set[str]:
@@ -251,12 +252,12 @@ def test_a_good_answer_passes():
 
 
 def test_a_good_discovery_passes():
-    judge.check_discovery(DISCOVERY)
-    judge.check_discovery({"services": []})
+    assert judge.discovery_faults(DISCOVERY) == []
+    assert judge.discovery_faults({"services": []}) == []
 
 
 def test_a_good_operation_outcome_passes():
-    judge.check_operation_outcome(OUTCOME)
+    assert judge.operation_outcome_faults(OUTCOME) == []
 
 
 @pytest.mark.parametrize(

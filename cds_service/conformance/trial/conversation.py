@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from cds_service.conformance.assessment import ASSESSMENT
+from cds_service.conformance.call import Call
 from cds_service.conformance.faults import Level
 from cds_service.conformance.judge import assessment_faults, operation_outcome_faults, response_faults
 from cds_service.conformance.results import Results
@@ -84,14 +85,14 @@ class Conversation:
 
     def _judge(self, where: str, body: Any, service: Listed) -> None:
         own = isinstance(body, dict) and isinstance(body.get("extension"), dict) and ASSESSMENT in body["extension"]
-        faults = response_faults(
-            body,
+        asked = Call(
             patient_id=self.patient.id,
             encounter_id=service.context.get("encounterId"),
             draft_ids=draft_ids(service.context),
             intent=None,
             selection=None,
         )
+        faults = response_faults(body, asked)
         if own:
             self.results.met("own.answer")
             faults += assessment_faults(body, hook=service.hook)

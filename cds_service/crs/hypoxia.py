@@ -1,5 +1,6 @@
 """Hypoxia: the oxygen support needed (S-GRADE-2b, 3b, 3c, 4b). The device outranks the flow (C15), need the number."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -216,7 +217,7 @@ def _stale_saturation(timeline: Timeline, scale: Scale, now: datetime) -> tuple[
     )
 
 
-def _saturations(timeline: Timeline, scale: Scale, now: datetime) -> list[OxygenSaturation]:
+def _saturations(timeline: Timeline, scale: Scale, now: datetime) -> Sequence[OxygenSaturation]:
     return between(timeline.saturations, now - scale.oxygen_window, now)
 
 

@@ -4,14 +4,16 @@ A contradiction at one instant is decided by the worse (T61). Room air, or a flo
 before it (DQ-10), and a flow counts only with the device that it was charted for.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
+from typing import Any
 
 from cds_service.crs.figures import span
 from cds_service.crs.scale import Device, Scale
-from cds_service.crs.timeline import Flag, OxygenSupport, Timeline
+from cds_service.crs.timeline import Flag, OxygenSupport, Timeline, between
 
 INVASIVE = ("intubation", "ventilator")
 DEVICES_DIFFER = "oxygen devices charted at one time differ: the one with the higher grade was used"
@@ -39,7 +41,8 @@ class Support:
 def support_at(timeline: Timeline, scale: Scale, now: datetime) -> Support:
     """The oxygen support at `now`."""
     start = now - scale.oxygen_window
-    charted = [item for item in timeline.oxygen if item.time <= now and (item.until or item.time) >= start]
+    lasting = [item for item in timeline.lasting_oxygen if item.time < start <= (item.until or item.time)]
+    charted = [*lasting, *between(timeline.oxygen, start, now)]
     devices, excused = _devices(charted, _excuses(charted, timeline, scale, now), now)
     device, flow, fio2 = _readings(charted, devices, scale, now)
     known = scale.devices.get(device.device or "") if device else None
@@ -111,8 +114,8 @@ def _readings(
     charted: Sequence[OxygenSupport], devices: Iterable[OxygenSupport], scale: Scale, now: datetime
 ) -> tuple[OxygenSupport | None, OxygenSupport | None, OxygenSupport | None]:
     """The readings that tell device, flow and FiO2, without what a later one overrides."""
-    flow = _highest({item: item.flow for item in charted if item.flow is not None}, now)
-    fio2 = _highest({item: item.fio2 for item in charted if item.fio2 is not None}, now)
+    flow = _highest(charted, attrgetter("flow"), now)
+    fio2 = _highest(charted, attrgetter("fio2"), now)
     litres = flow.flow if flow else None
     device = max(devices, key=lambda item: (_severity(item, litres, scale), _name(item)), default=None)
     if flow and device and _outdated(flow, device, charted, now):
@@ -125,9 +128,12 @@ def _readings(
     return device, flow, fio2
 
 
-def _highest(amounts: Mapping[OxygenSupport, Decimal], now: datetime) -> OxygenSupport | None:
-    """Of the readings charted last the one with the highest amount."""
-    return max(_latest(amounts, now), key=lambda item: amounts[item], default=None)
+def _highest(
+    charted: Iterable[OxygenSupport], amount: Callable[[OxygenSupport], Any], now: datetime
+) -> OxygenSupport | None:
+    """Of the readings of this amount that were charted last the one where it is highest."""
+    measured = [item for item in charted if amount(item) is not None]
+    return max(_latest(measured, now), key=amount, default=None)
 
 
 def _ended(item: OxygenSupport | None, device: Device | None, now: datetime) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ Times are aware datetimes (a date alone: the start of that day in the site's zon
 What could not be used is not dropped: it stands in `unused` with its reason. What could not be had stands in `gaps`.
 """
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -264,6 +265,11 @@ class Timeline:
     allergies: tuple[Allergy, ...] = ()
     unused: tuple[Unused, ...] = ()
     gaps: Mapping[str, Gap] = field(default_factory=dict)
+    lasting_oxygen: tuple[OxygenSupport, ...] = field(init=False, repr=False, compare=False)
+    """The oxygen supports that are charted with an end: one may still be true long after it was charted."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lasting_oxygen", tuple(item for item in self.oxygen if item.until is not None))
 
     def known(self, kind: str, since: datetime) -> bool:
         """True when all facts of the kind from `since` on are here."""
@@ -286,6 +292,10 @@ class Timeline:
 FactT = TypeVar("FactT", bound=Fact)
 
 
-def between(facts: Iterable[FactT], start: datetime, end: datetime) -> list[FactT]:
-    """The facts with `start <= time <= end`, in their order."""
-    return [fact for fact in facts if start <= fact.time <= end]
+def between(facts: Sequence[FactT], start: datetime, end: datetime) -> Sequence[FactT]:
+    """The facts with `start <= time <= end` of facts that are sorted by time, found without looking at all of them."""
+    return facts[bisect_left(facts, start, key=_time) : bisect_right(facts, end, key=_time)]
+
+
+def _time(fact: Fact) -> datetime:
+    return fact.time

@@ -73,7 +73,7 @@ def _waits_for_second_dose(patient: Patient, *, tocilizumab_drafted: bool) -> bo
         return not worse
     waited = course.since_last_dose(now)
     due = waited is not None and waited >= patient.protocol.repeat_after
-    return not due and len(course.doses) < patient.protocol.maximum_doses
+    return not due and not patient.doses_used_up
 
 
 def _first(patient: Patient, order: Order, *, refractory: bool) -> Treatment:
@@ -107,9 +107,7 @@ def _stronger(patient: Patient, order: Order, present: Regimen) -> Order | None:
         return None
     if escalation.when is Escalates.WORSE:
         return following if present.response is Response.DETERIORATED else None
-    waited = patient.assessment.as_of - present.since
-    late = waited >= patient.protocol.steroid_response and present.response is not Response.IMPROVED
-    return following if late or present.response is Response.DETERIORATED else None
+    return following if patient.has_failed(present) else None
 
 
 def _replacement(patient: Patient, order: Order, present: Regimen) -> Treatment:

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from cds_service.crs.assessment import Episode, EpisodeState, State
 from cds_service.crs.fever import fevers, latest_temperature, masking_drugs
-from cds_service.crs.hypotension import PRESSORS, hypotension, low_pressures
+from cds_service.crs.hypotension import hypotension, is_pressor, low_pressures
 from cds_service.crs.hypoxia import hypoxia_grade
 from cds_service.crs.oxygen import support_at
 from cds_service.crs.scale import Scale
@@ -56,7 +56,7 @@ def _state(timeline: Timeline, scale: Scale, onset: datetime, last_sign: datetim
         hidden = masking_drugs(timeline, scale, None, now) and _hypotensive_or_hypoxic(timeline, scale, now)
         return EpisodeState.MASKED_ONSET if hidden else EpisodeState.RESOLVED
     last = latest_temperature(timeline, scale, now)
-    febrile = last is not None and last.celsius >= scale.fever
+    febrile = last is not None and scale.is_fever(last.celsius)
     if not febrile and masking_drugs(timeline, scale, onset, now):
         return EpisodeState.WAIVED
     return EpisodeState.OPEN
@@ -105,7 +105,7 @@ def _watched(timeline: Timeline, scale: Scale, start: datetime, end: datetime) -
 
 def _drugged(timeline: Timeline, scale: Scale, start: datetime, end: datetime) -> bool:
     """A vasopressor in the stretch, or an antipyretic whose effect reaches its end."""
-    pressors = (drug for drug in timeline.vasoactives if drug.role in PRESSORS)
+    pressors = filter(is_pressor, timeline.vasoactives)
     if any(drug.time <= end and drug.until >= start for drug in pressors):
         return True
     antipyretics = (drug for drug in timeline.drugs if drug.group == "antipyretic" and drug.time <= end)
@@ -117,7 +117,7 @@ def _troubles(timeline: Timeline, scale: Scale, start: datetime, end: datetime) 
     times = [reading.time for reading in fevers(timeline, scale, start, end)]
     times += [reading.time for reading in low_pressures(timeline, scale, start, end)]
     saturations = between(timeline.saturations, start, end)
-    times += [reading.time for reading in saturations if reading.percent < scale.hypoxia_saturation]
+    times += [reading.time for reading in saturations if scale.is_low_saturation(reading.percent)]
     charted = {item.time for item in between(timeline.oxygen, start, end)}
     return times + [at for at in charted if support_at(timeline, scale, at).given]
 
@@ -129,7 +129,7 @@ def _peak(timeline: Timeline, scale: Scale, onset: datetime, now: datetime) -> i
     low = {reading.time for reading in timeline.pressures if reading.systolic < adult}
     low |= {drug.time for drug in timeline.vasoactives}
     oxygen = {item.time for item in timeline.oxygen}
-    oxygen |= {reading.time for reading in timeline.saturations if reading.percent < scale.hypoxia_saturation}
+    oxygen |= {reading.time for reading in timeline.saturations if scale.is_low_saturation(reading.percent)}
     found = [hypotension(timeline, scale, at) for at in {*low, onset, now} if begun <= at <= now]
     grades = [finding.grade for finding in found if finding.state is State.MET and finding.grade]
     grades += [hypoxia_grade(timeline, scale, at) for at in {*oxygen, onset, now} if begun <= at <= now]

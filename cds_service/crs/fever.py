@@ -24,8 +24,8 @@ TEMPERATURES_CONFLICT = "temperatures charted at one time conflict: the higher w
 
 
 def fevers(timeline: Timeline, scale: Scale, start: datetime, end: datetime) -> list[Temperature]:
-    """Temperatures at or above the fever threshold, exact decimals, never rounded (S-GRADE-1, C23)."""
-    return [reading for reading in between(timeline.temperatures, start, end) if reading.celsius >= scale.fever]
+    """The temperatures from `start` to `end` that are a fever."""
+    return [reading for reading in between(timeline.temperatures, start, end) if scale.is_fever(reading.celsius)]
 
 
 def latest_temperature(timeline: Timeline, scale: Scale, now: datetime) -> Temperature | None:
@@ -83,9 +83,9 @@ def _met(hot: Sequence[Temperature], timeline: Timeline, scale: Scale, now: date
     last = latest_temperature(timeline, scale, now)
     current = [reading for reading in hot if reading.time >= now - scale.fever_current]
     highest = max(current or hot, key=lambda reading: (reading.celsius, reading.time))
-    deciding = last if last is not None and last.celsius >= scale.fever else highest
+    deciding = last if last is not None and scale.is_fever(last.celsius) else highest
     others = [reading for reading in (highest, last) if reading is not None and reading is not deciding]
-    lower = contradicting(deciding, timeline.temperatures, lambda reading: reading.celsius >= scale.fever)
+    lower = contradicting(deciding, timeline.temperatures, lambda reading: scale.is_fever(reading.celsius))
     ago = span(now - hot[-1].time)
     return Finding(
         criterion=Criterion.FEVER,

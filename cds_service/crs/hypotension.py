@@ -25,14 +25,24 @@ PRESSURES_CONFLICT = "blood pressures charted at one time conflict: the lower wa
 
 def hypotension(timeline: Timeline, scale: Scale, now: datetime) -> Finding:
     """The hypotension criterion at `now`: running vasopressors outrank the number (C17)."""
-    running = [drug for drug in timeline.vasoactives if drug.role in PRESSORS and drug.runs_at(now)]
+    running = running_pressors(timeline, now)
     if running:
         return _on_vasopressors(running, timeline, scale, now)
     low = low_pressures(timeline, scale, now - scale.pressure_window, now)
-    pushed = [drug for drug in _boluses(timeline, scale, now) if drug.role in PRESSORS]
+    pushed = [drug for drug in _boluses(timeline, scale, now) if is_pressor(drug)]
     if low or pushed:
         return _low(low, pushed, timeline, scale, now)
     return _not_low(timeline, scale, now)
+
+
+def is_pressor(drug: Vasoactive) -> bool:
+    """True for a vasopressor in ASTCT grading, and for vasopressin, which counts as one (C14)."""
+    return drug.role in PRESSORS
+
+
+def running_pressors(timeline: Timeline, instant: datetime) -> list[Vasoactive]:
+    """The vasopressors that run at an instant."""
+    return [drug for drug in timeline.vasoactives if is_pressor(drug) and drug.runs_at(instant)]
 
 
 def low_pressures(timeline: Timeline, scale: Scale, start: datetime, end: datetime) -> list[BloodPressure]:
@@ -171,7 +181,7 @@ def _superseded(low: Sequence[BloodPressure], timeline: Timeline, scale: Scale, 
         if not normal or at - normal[-1] >= scale.normal_spacing:
             normal.append(at)
     treated = any(drug.group == "il6-blocker" for drug in between(timeline.drugs, since, now))
-    given = (drug for drug in timeline.vasoactives if drug.role in PRESSORS and drug.time <= now)
+    given = (drug for drug in timeline.vasoactives if is_pressor(drug) and drug.time <= now)
     return len(normal) >= scale.normal_readings and not treated and not any(drug.until >= since for drug in given)
 
 
@@ -181,22 +191,18 @@ def _notes(timeline: Timeline, scale: Scale, now: datetime) -> tuple[str, ...]:
     charted = {drug.agent for drug in between(timeline.vasoactives, now - scale.vasoactive_history, now)}
     stopped = [drug for drug in _ended(timeline, scale, now) if now - drug.until <= scale.vasoactive_stopped]
     ordered = {order.agent for order in timeline.orders if order.group in PRESSORS and order.time <= now}
-    notes = [f"{drug.agent} is running: not a vasopressor in ASTCT grading" for drug in running if not _counts(drug)]
+    notes = [f"{drug.agent} is running: not a vasopressor in ASTCT grading" for drug in running if not is_pressor(drug)]
     for drug in running:
-        if _counts(drug) and drug.agent not in charted:
+        if is_pressor(drug) and drug.agent not in charted:
             ago = span(now - drug.time)
             notes.append(f"{drug.agent} charted as running for {ago} without a rate update: confirm")
     for drug in _boluses(timeline, scale, now):
-        if not _counts(drug):
+        if not is_pressor(drug):
             notes.append(f"{drug.agent} bolus {span(now - drug.time)} ago: not a vasopressor in ASTCT grading")
     notes += [f"{drug.agent} was stopped {span(now - drug.until)} ago: check the pressure again" for drug in stopped]
     waiting = sorted(ordered - {drug.agent for drug in running})
     notes += [f"{agent} is ordered, not charted as running" for agent in waiting]
     return tuple(dict.fromkeys(notes))
-
-
-def _counts(drug: Vasoactive) -> bool:
-    return drug.role in PRESSORS
 
 
 def _ended(timeline: Timeline, scale: Scale, now: datetime) -> list[Vasoactive]:
@@ -205,7 +211,7 @@ def _ended(timeline: Timeline, scale: Scale, now: datetime) -> list[Vasoactive]:
     last: dict[str, Vasoactive] = {}
     for drug in sorted(timeline.vasoactives, key=lambda item: item.until):
         recent = now - scale.vasoactive_history <= drug.until <= now
-        if _counts(drug) and recent and not drug.bolus and drug.agent not in running:
+        if is_pressor(drug) and recent and not drug.bolus and drug.agent not in running:
             last[drug.agent] = drug
     return list(last.values())
 

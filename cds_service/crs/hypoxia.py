@@ -130,8 +130,7 @@ def _low_without_oxygen(
 ) -> Finding:
     """Hypoxia that nobody has treated yet, as far as is charted: provisional (C16)."""
     missing = _missing_support(support, timeline, scale, now)
-    limit = scale.hypoxia_saturation
-    higher = contradicting(lowest, timeline.saturations, lambda reading: reading.percent < limit)
+    higher = contradicting(lowest, timeline.saturations, lambda reading: scale.is_low_saturation(reading.percent))
     where, doubt = "on room air" if support.given is False else "no oxygen charted", NO_OXYGEN_YET
     if support.device_text:
         where = f"on {support.device_text}"
@@ -142,7 +141,7 @@ def _low_without_oxygen(
         grade=LOW_SATURATION,
         headline=f"SpO2 {shown(lowest.percent)} %, {where}",
         grade_words="provisional grade 2",
-        rule=f"SpO2 below {shown(limit)} % without oxygen",
+        rule=f"SpO2 below {shown(scale.hypoxia_saturation)} % without oxygen",
         rules=("S-GRADE-2b", "C16"),
         evidence=(*_charted(support, scale, now), *map(_saturation, (lowest, *higher))),
         missing=missing,
@@ -226,7 +225,7 @@ def _lowest(timeline: Timeline, scale: Scale, now: datetime) -> OxygenSaturation
 
 
 def _is_low(reading: OxygenSaturation | None, scale: Scale) -> bool:
-    return reading is not None and reading.percent < scale.hypoxia_saturation
+    return reading is not None and scale.is_low_saturation(reading.percent)
 
 
 def _words(device: Device | None, text: str, flow: Decimal | None, fio2: Decimal | None) -> str:

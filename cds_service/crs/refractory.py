@@ -1,7 +1,6 @@
 """What comes after tocilizumab and corticosteroids: text only, never an order (S-REF-1, S-REF-2, N-20)."""
 
 from cds_service.crs.course import IL6_BLOCKER
-from cds_service.crs.response import Response
 from cds_service.crs.sentences import Line, Say
 from cds_service.crs.treatment import Patient
 
@@ -18,16 +17,6 @@ def _impossible(patient: Patient) -> bool:
 
 def _no_response(patient: Patient) -> bool:
     """CRS that goes on after the last dose there is, or after the first where ICANS forbids another."""
-    course, protocol = patient.course, patient.protocol
-    used_up = len(course.doses) >= protocol.maximum_doses
-    forbidden = course.neurotoxicity.possible and not protocol.repeat_with_icans
-    no_more = bool(course.doses) and (used_up or forbidden)
-    return no_more and (patient.refractory or _steroid_failed(patient))
-
-
-def _steroid_failed(patient: Patient) -> bool:
-    steroid = patient.course.steroid
-    if steroid is None or steroid.response is Response.IMPROVED:
-        return False
-    waited = patient.assessment.as_of - steroid.since
-    return steroid.response is Response.DETERIORATED or waited >= patient.protocol.steroid_response
+    course = patient.course
+    no_more = bool(course.doses) and (patient.doses_used_up or patient.icans_forbids_repeat)
+    return no_more and (patient.refractory or (course.steroid is not None and patient.has_failed(course.steroid)))

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from cds_service.crs.assessment import Assessment, Criterion, EpisodeState, State, Status
 from cds_service.crs.grading import assess
-from cds_service.crs.hypotension import PRESSORS
+from cds_service.crs.hypotension import running_pressors
 from cds_service.crs.scale import Scale
 from cds_service.crs.timeline import Drug, Timeline
 
@@ -57,8 +57,8 @@ def _worse(timeline: Timeline, then: Assessment, grade: int, now: Assessment) ->
             return True
         if before.state is State.MET and not before.floor and (finding.grade or 0) > grade:
             return True
-    return len(_pressors(timeline, now.as_of)) > len(_pressors(timeline, then.as_of))
+    return len(_agents(timeline, now.as_of)) > len(_agents(timeline, then.as_of))
 
 
-def _pressors(timeline: Timeline, instant: datetime) -> set[str]:
-    return {drug.agent for drug in timeline.vasoactives if drug.role in PRESSORS and drug.runs_at(instant)}
+def _agents(timeline: Timeline, instant: datetime) -> set[str]:
+    return {drug.agent for drug in running_pressors(timeline, instant)}

@@ -90,6 +90,14 @@ class Scale:
     plausible: Mapping[str, Range]
     inferable: Mapping[str, Range]
 
+    def is_fever(self, celsius: Decimal) -> bool:
+        """True at or above the threshold, exact decimals, never rounded (S-GRADE-1, C23)."""
+        return celsius >= self.fever
+
+    def is_low_saturation(self, percent: Decimal) -> bool:
+        """True below the threshold of hypoxia (C16)."""
+        return percent < self.hypoxia_saturation
+
     def systolic_threshold(self, days: int | None, years: int | None) -> Decimal:
         """Hypotension is a systolic pressure below this, in mmHg (C25). Unknown age: the adult value, the highest."""
         if days is None or years is None:

@@ -69,14 +69,12 @@ def _withheld(patient: Patient, order: Order) -> Treatment | None:
 
 def _limit(patient: Patient) -> Treatment | None:
     """The limits that hold whatever the response: number of doses, least interval (N-01, N-02)."""
-    course, protocol, values = patient.course, patient.protocol, _figures(patient)
-    if len(course.doses_for_label) >= protocol.label_maximum_doses:
+    values = _figures(patient)
+    if patient.label_used_up:
         return _because(Say.TOCILIZUMAB_LABEL_LIMIT, Say.STATUS_LABEL_LIMIT, values)
-    if len(course.doses) >= protocol.maximum_doses:
+    if patient.doses_used_up:
         return _because(Say.TOCILIZUMAB_LIMIT, Say.STATUS_LIMIT, values)
-    if course.last_dose is None or patient.assessment.as_of - course.last_dose.time >= protocol.minimum_interval:
-        return None
-    return _because(Say.TOCILIZUMAB_TOO_EARLY, Say.STATUS_TOO_EARLY, values)
+    return _because(Say.TOCILIZUMAB_TOO_EARLY, Say.STATUS_TOO_EARLY, values) if patient.too_early else None
 
 
 def _no_repeat(patient: Patient) -> Treatment | None:
@@ -92,7 +90,7 @@ def _no_repeat(patient: Patient) -> Treatment | None:
             else _because(Say.TOCILIZUMAB_WAIT, Say.STATUS_WAIT, values)
         )
         return together(reason, _warnings(patient))
-    if course.neurotoxicity.possible and not patient.protocol.repeat_with_icans:
+    if patient.icans_forbids_repeat:
         icans = values | course.neurotoxicity.figures
         return _because(Say.TOCILIZUMAB_ICANS_REPEAT, Say.STATUS_ICANS, icans)
     if not course.cultures.exclude_infection:

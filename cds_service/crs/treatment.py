@@ -129,6 +129,27 @@ class Patient:
         return self.course.response is Response.DETERIORATED or waited >= self.protocol.repeat_after
 
     @property
+    def label_used_up(self) -> bool:
+        """True when the label allows no further dose of tocilizumab (N-01)."""
+        return len(self.course.doses_for_label) >= self.protocol.label_maximum_doses
+
+    @property
+    def doses_used_up(self) -> bool:
+        """True when the protocol allows no further dose of tocilizumab in this episode (N-01)."""
+        return len(self.course.doses) >= self.protocol.maximum_doses
+
+    @property
+    def too_early(self) -> bool:
+        """True while the least interval since the last tocilizumab is not over (N-02)."""
+        last = self.course.last_dose
+        return last is not None and self.assessment.as_of - last.time < self.protocol.minimum_interval
+
+    @property
+    def icans_forbids_repeat(self) -> bool:
+        """True when no dose may follow the first because of possible ICANS (C4)."""
+        return self.course.neurotoxicity.possible and not self.protocol.repeat_with_icans
+
+    @property
     def to_check(self) -> tuple[str, ...]:
         """What should be checked before a draft is signed, in words.
 
@@ -138,6 +159,13 @@ class Patient:
         agents = {self.protocol.orders[name].agent for name in self.step.orders}
         doses = [item for item in self.timeline.unused if item.cause is Cause.DOUBTFUL_DOSE and item.about in agents]
         return (*unread, *(item.reason for item in doses))
+
+    def has_failed(self, steroid: Regimen) -> bool:
+        """CRS is worse since the corticosteroid, or no better at the time the protocol waits for."""
+        if steroid.response is Response.IMPROVED:
+            return False
+        waited = self.assessment.as_of - steroid.since
+        return steroid.response is Response.DETERIORATED or waited >= self.protocol.steroid_response
 
     def doses_unread(self, window: timedelta) -> str:
         """Why drugs given within the window are not all known, empty when they are."""

@@ -91,7 +91,7 @@ def temperature(amount: Quantity, scale: Scale) -> Amount:
     if not unit:
         unit = _inferred(amount, {"Cel": "celsius", "[degF]": "fahrenheit"}, scale)
     value = (amount.value - 32) * 5 / 9 if unit == "[degF]" else amount.value
-    value, limit = _compared(value, amount.comparator, lambda celsius: celsius >= scale.fever)
+    value, limit = _compared(value, amount.comparator, scale.is_fever)
     return _plausible(value, "temperature", "°C", scale), (*flags, *limit)
 
 
@@ -115,7 +115,7 @@ def saturation(amount: Quantity, scale: Scale) -> Amount:
     value = amount.value
     if 0 < value <= 1:
         value, flags = value * 100, (Flag.FROM_FRACTION,)
-    value, limit = _compared(value, amount.comparator, lambda percent: percent < scale.hypoxia_saturation)
+    value, limit = _compared(value, amount.comparator, scale.is_low_saturation)
     return _plausible(value, "saturation", "%", scale), (*flags, *limit)
 
 

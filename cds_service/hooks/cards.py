@@ -6,6 +6,7 @@ At most three cards on patient-view: the grade, infection first, then the treatm
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -41,6 +42,12 @@ class Desk:
     knowledge: Knowledge
     assessment: Assessment
     clock: Clock
+
+    @classmethod
+    def of(cls, call: HookCall, service_id: str, knowledge: Knowledge, assessment: Assessment, now: datetime) -> "Desk":
+        """The desk for the cards of a call that is answered at `now`, in the site's time zone."""
+        clock = Clock(now, knowledge.zone)
+        return cls(call=call, service_id=service_id, knowledge=knowledge, assessment=assessment, clock=clock)
 
     @property
     def footer(self) -> dict[str, object]:

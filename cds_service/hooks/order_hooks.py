@@ -17,7 +17,6 @@ from cds_service.hooks.cards import Desk
 from cds_service.hooks.evaluate import Access, Reading, evaluate
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.order_cards import order_cards
-from cds_service.hooks.wording import Clock
 
 
 def answer_order_select(body: Any, service_id: str, knowledge: Knowledge, access: Access, now: datetime) -> Answer:
@@ -44,13 +43,7 @@ def _answer(
     content = knowledge.content
     session = _session(call, selections, reading)
     reading = reading.without(session.unused)
-    desk = Desk(
-        call=call,
-        service_id=service_id,
-        knowledge=knowledge,
-        assessment=reading.assessment,
-        clock=Clock(now, knowledge.zone),
-    )
+    desk = Desk.of(call, service_id, knowledge, reading.assessment, now)
     with access.watch.stage("cards"):
         timeline = _without_session(reading.timeline, session)
         reviews = review(timeline, reading.assessment, content.scale, content.protocol, session)

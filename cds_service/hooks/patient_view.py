@@ -10,7 +10,6 @@ from cds_service.hooks.cards import Desk, cards
 from cds_service.hooks.evaluate import Access, evaluate
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.offers import offers
-from cds_service.hooks.wording import Clock
 
 
 def answer_patient_view(body: Any, service_id: str, knowledge: Knowledge, access: Access, now: datetime) -> Answer:
@@ -18,13 +17,7 @@ def answer_patient_view(body: Any, service_id: str, knowledge: Knowledge, access
     call = read_call(body, "patient-view", HookCall)
     reading = evaluate(call, knowledge, access, now)
     content = knowledge.content
-    desk = Desk(
-        call=call,
-        service_id=service_id,
-        knowledge=knowledge,
-        assessment=reading.assessment,
-        clock=Clock(now, knowledge.zone),
-    )
+    desk = Desk.of(call, service_id, knowledge, reading.assessment, now)
     with access.watch.stage("cards"):
         advice = advise(reading.timeline, reading.assessment, content.scale, content.protocol)
         return Answer(

@@ -48,7 +48,7 @@ def _limits(patient: Patient) -> list[Remark]:
     course, protocol, now = patient.course, patient.protocol, patient.assessment.as_of
     found = []
     last = course.last_dose
-    if last is not None and now - last.time < protocol.minimum_interval:
+    if last is not None and patient.too_early:
         values = {
             "ago": span(now - last.time),
             "interval": hours(protocol.minimum_interval),
@@ -62,9 +62,9 @@ def _limits(patient: Patient) -> list[Remark]:
         "label_maximum": protocol.label_maximum_doses,
         "days": span(protocol.label_count),
     }
-    if len(course.doses_for_label) >= protocol.label_maximum_doses:
+    if patient.label_used_up:
         found.append(remark(Severity.CRITICAL, Say.ORDER_LABEL_LIMIT, counts))
-    elif len(course.doses) >= protocol.maximum_doses:
+    elif patient.doses_used_up:
         found.append(remark(Severity.CRITICAL, Say.ORDER_LIMIT, counts))
     unread = patient.doses_unread(protocol.label_count)
     if unread:
@@ -163,7 +163,7 @@ def _record(patient: Patient) -> list[Remark]:
     """ICANS, a positive culture, laboratory (N-07, N-17, S-PIT-MON-2)."""
     course, found = patient.course, []
     if course.neurotoxicity.possible:
-        repeat = bool(course.doses) and not patient.protocol.repeat_with_icans
+        repeat = bool(course.doses) and patient.icans_forbids_repeat
         say = Say.ORDER_REPEAT_WITH_ICANS if repeat else Say.ORDER_WITH_ICANS
         found.append(remark(Severity.WARNING, say, course.neurotoxicity.figures))
     if course.cultures.positive is not None:

@@ -111,7 +111,7 @@ def locked(file: Path) -> Iterator[None]:
         holder.execute("ROLLBACK")
 
 
-def killed_under_load(folder: Path, filled: dict[str, Any], rounds: int, say: Any = print) -> float:
+def assert_kills_lose_nothing(folder: Path, filled: dict[str, Any], rounds: int, say: Any = print) -> float:
     """Kill the service so many times, then start it once more and look for everything. The longest start in seconds."""
     acknowledged, slowest = Acknowledged(), 0.0
     state = folder / "state"
@@ -136,11 +136,11 @@ def killed_under_load(folder: Path, filled: dict[str, Any], rounds: int, say: An
                     kill(service)
         kept = f"{len(acknowledged.answers)} answers and {len(acknowledged.feedback)} entries of feedback"
         say(f"round {number + 1} of {rounds}: ready after {start:.1f} s, {kept} acknowledged so far")
-    check(state, acknowledged)
+    assert_kept(state, acknowledged)
     return slowest
 
 
-def check(state: Path, acknowledged: Acknowledged) -> None:
+def assert_kept(state: Path, acknowledged: Acknowledged) -> None:
     """Everything that was acknowledged is in the store, once; the chain holds and the file is sound."""
     store = Store.open(Settings(state_folder=state).store_url)
     answers = [record.hook_instance for record in store.answers(NOW - DAY, NOW + DAY)]
@@ -163,7 +163,7 @@ def main() -> None:
     """As many rounds as the argument says."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     with tempfile.TemporaryDirectory(prefix="crs-chaos-") as folder:
-        slowest = killed_under_load(Path(folder), chart(), rounds, lambda line: print(line, flush=True))  # noqa: T201
+        slowest = assert_kills_lose_nothing(Path(folder), chart(), rounds, lambda line: print(line, flush=True))  # noqa: T201
     print(f"{rounds} kills: nothing that was acknowledged is lost; slowest start {slowest:.1f} s")  # noqa: T201
     if slowest > READY_SECONDS:
         raise SystemExit(f"a start took longer than {READY_SECONDS} s")

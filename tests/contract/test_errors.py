@@ -15,7 +15,7 @@ from cds_service.errors import CdsError, Refused, operation_outcome
 from cds_service.web.logs import ALLOWED, only_allowed
 from tests.answers import SERVICE
 from tests.conftest import MakeApp
-from tests.contract.test_hook_call import CANARY, call, refused
+from tests.contract.test_hook_call import CANARY, assert_refused, call
 
 
 def answered() -> Iterator[type[CdsError]]:
@@ -42,7 +42,7 @@ def test_h8_a_bug_is_500_without_trace_or_values_and_never_no_cards(
 
     with capture_logs() as logs:
         answer = make_app(clock=broken).post(SERVICE, json=call())
-    issue = refused(answer, 500)
+    issue = assert_refused(answer, 500)
     assert issue["code"] == "exception"
     assert "cards" not in answer.get_json()
     assert failure.__name__ not in answer.text
@@ -73,7 +73,7 @@ def test_h8_an_error_after_an_answer_does_not_change_the_next(make_app: MakeApp)
 def test_t40_the_patient_of_another_is_422(make_app: MakeApp, patient: dict[str, Any]) -> None:
     body = call()
     body["prefetch"]["patient"] = patient
-    issue = refused(make_app().post(SERVICE, json=body), 422)
+    issue = assert_refused(make_app().post(SERVICE, json=body), 422)
     assert (issue["code"], issue["expression"]) == ("invariant", ["prefetch.patient"])
 
 
@@ -123,4 +123,4 @@ def test_an_error_of_the_framework_is_json_too(make_app: MakeApp) -> None:
 
     client = make_app()
     client.application.add_url_rule("/cds-services/tea", view_func=lambda: (_ for _ in ()).throw(ImATeapot()))
-    refused(client.get("/cds-services/tea"), 400)
+    assert_refused(client.get("/cds-services/tea"), 400)

@@ -16,7 +16,7 @@ from cds_service.web.settings import Settings
 from cds_service.web.state import prepare_state
 from tests.answers import SERVICE
 from tests.conftest import MakeApp
-from tests.contract.test_hook_call import CANARY, refused
+from tests.contract.test_hook_call import CANARY, assert_refused
 from tests.records import PATIENT, answer, card
 from tests.server import NOW
 
@@ -207,7 +207,7 @@ WRONG: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("body", "path"), WRONG, ids=[path + str(place) for place, (_, path) in enumerate(WRONG)])
 def test_f9_a_wrong_shape_is_400_and_names_the_member(client: FlaskClient, body: Any, path: str) -> None:
-    issue = refused(client.post(URL, data=json.dumps(body), content_type="application/json"), 400)
+    issue = assert_refused(client.post(URL, data=json.dumps(body), content_type="application/json"), 400)
     assert issue["expression"] == [path]
     assert issue["details"]["text"].startswith(f"{path}: ")
     assert kept(client) == []
@@ -216,7 +216,7 @@ def test_f9_a_wrong_shape_is_400_and_names_the_member(client: FlaskClient, body:
 def test_t78_one_bad_entry_of_a_batch_is_named_and_the_good_ones_are_kept(shown: FlaskClient) -> None:
     body = {"feedback": [entry(), entry(outcome="ignored"), overridden(card="later")]}
     for _ in range(2):
-        issue = refused(shown.post(URL, json=body), 400)
+        issue = assert_refused(shown.post(URL, json=body), 400)
         assert issue["expression"] == ["feedback[1].outcome"]
     assert sorted(item.card for item in kept(shown)) == [CARD, "later"]
 
@@ -234,11 +234,11 @@ def test_t78_one_bad_entry_of_a_batch_is_named_and_the_good_ones_are_kept(shown:
 def test_a_body_that_is_not_plain_json_is_refused_like_that_of_a_hook(
     client: FlaskClient, options: Json, status: int
 ) -> None:
-    refused(client.post(URL, **options), status)
+    assert_refused(client.post(URL, **options), status)
 
 
 def test_an_unknown_service_is_404_before_the_body_is_read(client: FlaskClient) -> None:
-    refused(client.post("/cds-services/none/feedback", json={"feedback": [entry()]}), 404)
+    assert_refused(client.post("/cds-services/none/feedback", json={"feedback": [entry()]}), 404)
     assert kept(client) == []
 
 
@@ -292,7 +292,7 @@ def broken(make_app: MakeApp, tmp_path: Path) -> Callable[[], FlaskClient]:
 
 def test_t82_feedback_that_cannot_be_kept_is_503_and_may_come_again(broken: Callable[[], FlaskClient]) -> None:
     found = broken().post(URL, json={"feedback": [entry()]})
-    issue = refused(found, 503)
+    issue = assert_refused(found, 503)
     assert issue["code"] == "transient"
     assert int(found.headers["Retry-After"]) > 0
 

@@ -40,7 +40,7 @@ def without(path: str) -> dict[str, Any]:
     return body
 
 
-def refused(answer: TestResponse, status: int) -> dict[str, Any]:
+def assert_refused(answer: TestResponse, status: int) -> dict[str, Any]:
     """The one issue of a refusal; nothing of what was sent stands in it."""
     assert (answer.status_code, answer.mimetype) == (status, "application/fhir+json"), answer.text
     check_operation_outcome(answer.get_json())
@@ -59,7 +59,7 @@ def test_r1_a_call_is_answered_with_cards_and_an_assessment(client: FlaskClient)
 
 @pytest.mark.parametrize("path", MEMBERS)
 def test_h6_t35_a_missing_member_is_400_with_its_path(client: FlaskClient, path: str) -> None:
-    issue = refused(client.post(SERVICE, json=without(path)), 400)
+    issue = assert_refused(client.post(SERVICE, json=without(path)), 400)
     assert issue["expression"] == [path]
     assert path in issue["details"]["text"]
 
@@ -79,7 +79,7 @@ def test_h6_t35_a_mistyped_member_is_400_with_its_path_and_without_its_value(
         body["context"][path.partition(".")[2]] = wrong
     else:
         body[path] = wrong
-    issue = refused(client.post(SERVICE, json=body), 400)
+    issue = assert_refused(client.post(SERVICE, json=body), 400)
     assert issue["expression"] == [path]
     assert "xxxxx" not in json.dumps(issue)
 
@@ -101,11 +101,11 @@ def test_h6_t35_a_mistyped_member_is_400_with_its_path_and_without_its_value(
 )
 def test_h6_t35_optional_members_are_checked_too(client: FlaskClient, member: str, wrong: Any, path: str) -> None:
     body = call(fhirServer="http://127.0.0.1:9/fhir") | {member: wrong}
-    assert refused(client.post(SERVICE, json=body), 400)["expression"] == [path]
+    assert assert_refused(client.post(SERVICE, json=body), 400)["expression"] == [path]
 
 
 def test_r4_t36_authorization_without_a_server_is_400(client: FlaskClient) -> None:
-    issue = refused(client.post(SERVICE, json=call(fhirAuthorization={"access_token": CANARY})), 400)
+    issue = assert_refused(client.post(SERVICE, json=call(fhirAuthorization={"access_token": CANARY})), 400)
     assert issue["expression"] == ["fhirServer"]
 
 
@@ -136,7 +136,7 @@ def test_an_optional_member_may_be_null_or_absent(client: FlaskClient, member: s
 )
 def test_t08_a_patient_id_with_tricks_is_400(client: FlaskClient, patient_id: str) -> None:
     body = call(context={"userId": "Practitioner/1", "patientId": patient_id})
-    issue = refused(client.post(SERVICE, json=body), 400)
+    issue = assert_refused(client.post(SERVICE, json=body), 400)
     assert issue["expression"] == ["context.patientId"]
     assert len(patient_id) < 3 or patient_id not in json.dumps(issue)
 
@@ -156,7 +156,7 @@ def test_patient_view_is_opened_by_four_kinds_of_users(client: FlaskClient, user
     "user", ["1", "Device/1", "Practitioner/", "practitioner/1", "Practitioner/1/2", "Practitioner/a b"]
 )
 def test_another_user_is_400(client: FlaskClient, user: str) -> None:
-    issue = refused(client.post(SERVICE, json=call(context={"userId": user, "patientId": "p1"})), 400)
+    issue = assert_refused(client.post(SERVICE, json=call(context={"userId": user, "patientId": "p1"})), 400)
     assert issue["expression"] == ["context.userId"]
 
 
@@ -192,13 +192,13 @@ def test_r8_epics_keys_and_extensions_anywhere_are_tolerated(client: FlaskClient
 
 @pytest.mark.parametrize("hook", ["order-sign", "patient-view ", "Patient-View"])
 def test_h6_t38_another_hook_than_the_services_is_400_and_not_404(client: FlaskClient, hook: str) -> None:
-    issue = refused(client.post(SERVICE, json=call(hook=hook)), 400)
+    issue = assert_refused(client.post(SERVICE, json=call(hook=hook)), 400)
     assert issue["expression"] == ["hook"]
 
 
 @pytest.mark.parametrize("name", ["patient-view", "crs-order-dispatch", "..", "%2e%2e", "crs-patient-view%20", CANARY])
 def test_t38_an_unknown_service_is_404(client: FlaskClient, name: str) -> None:
-    assert refused(client.post(f"/cds-services/{name}", json=call()), 404)["code"] == "not-found"
+    assert assert_refused(client.post(f"/cds-services/{name}", json=call()), 404)["code"] == "not-found"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
@@ -206,12 +206,12 @@ def test_h7_a_wrong_method_is_405_and_says_which_is_right(client: FlaskClient, m
     answer = client.open(SERVICE, method=method)
     assert (answer.status_code, set(answer.headers["Allow"].split(", "))) == (405, {"OPTIONS", "POST"})
     if method != "HEAD":
-        refused(answer, 405)
+        assert_refused(answer, 405)
 
 
 def test_h7_post_to_discovery_is_405(client: FlaskClient) -> None:
     answer = client.post("/cds-services", json=call())
-    refused(answer, 405)
+    assert_refused(answer, 405)
     assert "GET" in answer.headers["Allow"]
 
 
@@ -246,7 +246,7 @@ def test_t11_no_representation_of_a_call_holds_the_token_or_the_prefetch() -> No
 def test_t36_a_token_for_another_patient_is_400_and_nothing_is_asked(pulling: FlaskClient, fhir: Fhir) -> None:
     authorization = {"access_token": CANARY, "patient": "p2"}
     body = call(fhirServer=fhir.base, fhirAuthorization=authorization, prefetch={})
-    assert refused(pulling.post(SERVICE, json=body), 400)["expression"] == ["fhirAuthorization.patient"]
+    assert assert_refused(pulling.post(SERVICE, json=body), 400)["expression"] == ["fhirAuthorization.patient"]
     assert fhir.asked == []
 
 

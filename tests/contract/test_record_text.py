@@ -151,7 +151,7 @@ def offered(cards: list[Json]) -> list[Json]:
     return [action["resource"] for action in actions if action["type"] == "create"]
 
 
-def is_text_alone(cards: list[Json], harmless: list[Json]) -> None:
+def assert_text_alone(cards: list[Json], harmless: list[Json]) -> None:
     assert offered(cards) == offered(harmless)
     assert [structure(card["detail"]) for card in cards] == [structure(card["detail"]) for card in harmless]
     for card in cards:
@@ -184,7 +184,7 @@ def test_the_harmless_word_is_shown_wherever_it_was_put(harmless: list[Json]) ->
 def test_t72_t75_hostile_text_of_the_record_is_text(
     client: FlaskClient, filled: Json, harmless: list[Json], words: str
 ) -> None:
-    is_text_alone(cards_with(client, filled, words), harmless)
+    assert_text_alone(cards_with(client, filled, words), harmless)
 
 
 @settings(bounded, max_examples=15, suppress_health_check=list(HealthCheck))
@@ -192,4 +192,4 @@ def test_t72_t75_hostile_text_of_the_record_is_text(
 def test_t72_t75_whatever_the_record_says_is_text(
     client: FlaskClient, filled: Json, harmless: list[Json], words: str
 ) -> None:
-    is_text_alone(cards_with(client, filled, words), harmless)
+    assert_text_alone(cards_with(client, filled, words), harmless)

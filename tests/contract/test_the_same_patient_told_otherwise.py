@@ -194,7 +194,7 @@ def test_t45_a_page_that_cannot_be_read_never_lowers_the_grade_in_silence(
 ) -> None:
     """Half of each answer, with a link to the rest that may not be followed."""
     whole, cut = ask(record), ask(record, arrange=lambda found: first_half(found, newest_first))
-    not_lower_in_silence(whole, cut)
+    assert_not_lower_in_silence(whole, cut)
 
 
 def first_half(record: Record, newest_first: bool) -> Json:
@@ -207,7 +207,7 @@ def first_half(record: Record, newest_first: bool) -> Json:
     return page | {"link": [{"relation": "next", "url": "https://ehr.example/fhir?page=2"}]}
 
 
-def not_lower_in_silence(whole: Json, cut: Json) -> None:
+def assert_not_lower_in_silence(whole: Json, cut: Json) -> None:
     """A lower grade than the whole record's says itself that it is not sure, and why; nothing is surer than before."""
     if whole["grade"] and (cut["grade"] or 0) < whole["grade"]:
         assert cut["status"] not in SURE
@@ -228,7 +228,7 @@ def test_t54_t65_a_need_that_cannot_be_had_never_lowers_the_grade_in_silence(
         kept = [item for item in found if item not in lost]
         return bundle(*kept) | {"entry": [*bundle(*kept)["entry"], {"resource": failed}]} if lost else bundle(*kept)
 
-    not_lower_in_silence(ask(record), ask(record, arrange=arrange))
+    assert_not_lower_in_silence(ask(record), ask(record, arrange=arrange))
 
 
 def kind_of(resource: Json) -> str:

@@ -671,7 +671,7 @@ def test_a_batch_carries_out_the_good_entries_and_answers_each_bad_one_with_an_o
     ],
 )
 def test_what_is_no_transaction_or_batch_is_refused(server: Server, body: object) -> None:
-    diagnostics(server.call("POST", json=body), 400)
+    assert diagnostics(server.call("POST", json=body), 400)
 
 
 def conditional(family: str) -> dict[str, Any]:

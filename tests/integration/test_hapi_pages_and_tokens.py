@@ -12,7 +12,7 @@ from tests.answers import answer, assessment, missing, refusal
 from tests.conftest import MakeApp
 from tests.hapi_server import gateway, keep
 from tests.integration.test_medication_references import by_reference
-from tests.integration.test_stories_over_http import STORIES, Json, check_expectations
+from tests.integration.test_stories_over_http import STORIES, Json, assert_expectations
 from tests.server import NOW, SECONDS, prefetch
 
 TOKEN = "a-token-of-this-test"
@@ -42,7 +42,7 @@ def test_p10_two_resources_to_a_page_make_the_same_answer(make_app: MakeApp, hap
         client = make_app(fhir_servers=f"{base},{hapi}", **PATIENCE)
         whole = answer(client, patient(name), fhirServer=hapi)
         paged = answer(client, patient(name), fhirServer=base)
-    check_expectations(STORIES[name], paged)
+    assert_expectations(STORIES[name], paged)
     assert without_identifiers(paged) == without_identifiers(whole)
     assert len(before.let_in) > 40, "it was read in pages"
 
@@ -58,7 +58,7 @@ def test_p10_first_pages_prefetched_by_the_ehr_are_read_on_with_the_token(
             sent = json.loads(json.dumps(first_pages).replace(base, secured))
             client = make_app(fhir_servers=secured, **PATIENCE)
             members = {"fhirServer": secured, "fhirAuthorization": AUTHORIZATION, "prefetch": sent}
-            check_expectations(STORIES[name], answer(client, patient(name), **members))
+            assert_expectations(STORIES[name], answer(client, patient(name), **members))
     assert before.refused == 0
     assert len(before.let_in) > 10
 
@@ -73,7 +73,7 @@ def test_a5_with_its_token_a_protected_server_is_read_and_without_it_the_call_is
         assert before.let_in == []
         before.refused = 0
         permitted = answer(client, patient(name), fhirServer=base, fhirAuthorization=AUTHORIZATION)
-        check_expectations(STORIES[name], permitted)
+        assert_expectations(STORIES[name], permitted)
         assert before.refused == 0
 
 

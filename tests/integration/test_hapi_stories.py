@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.integration.test_stories_over_http import STORIES, Json, check_expectations
+from tests.integration.test_stories_over_http import STORIES, Json, assert_expectations
 from tests.server import SECONDS, Fhir, Service, hook_call, prefetch, service_process
 
 Prefetch = Callable[[str, Mapping[str, str], str], Json]
@@ -54,7 +54,7 @@ def answer(service: Service, name: str, **members: Any) -> Json:
 
 @pytest.mark.parametrize("name", STORIES)
 def test_a_story_pulled_from_hapi_gets_the_answer_it_expects(service: Service, hapi: str, name: str) -> None:
-    check_expectations(STORIES[name], answer(service, name, fhirServer=hapi))
+    assert_expectations(STORIES[name], answer(service, name, fhirServer=hapi))
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -63,7 +63,7 @@ def test_a_story_gets_one_answer_from_hapi_by_get_and_by_post_and_from_the_embed
 ) -> None:
     patient = str(STORIES[name].expect["patient"])
     embedded = answer(service, name, prefetch=prefetch(story_server.base, templates, patient))
-    check_expectations(STORIES[name], embedded)
+    assert_expectations(STORIES[name], embedded)
     for obtain in (prefetch, posted):
         assert answer(service, name, prefetch=obtain(hapi, templates, patient)) == embedded
 

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from tests.answers import PATIENT
-from tests.chaos import killed_under_load, workers
+from tests.chaos import assert_kills_lose_nothing, workers
 from tests.server import SECONDS, Fhir, Service, hook_call, service_process
 
 IN_FLIGHT = 8
@@ -83,7 +83,7 @@ def test_t88_a_worker_that_is_killed_takes_only_its_own_calls_with_it(tmp_path: 
 
 
 def test_t85_kill_9_under_load_loses_nothing_that_was_acknowledged(tmp_path: Path, filled: dict[str, Any]) -> None:
-    killed_under_load(tmp_path, filled, KILLS)
+    assert_kills_lose_nothing(tmp_path, filled, KILLS)
 
 
 def test_t89_more_calls_than_can_be_answered_are_refused_at_once_and_health_is_not(tmp_path: Path, fhir: Fhir) -> None:

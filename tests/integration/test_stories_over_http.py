@@ -66,7 +66,7 @@ def orders(body: Json) -> list[str]:
     ]
 
 
-def check_expectations(story: Story, body: Json) -> None:
+def assert_expectations(story: Story, body: Json) -> None:
     """Everything that expect.toml says of the answer, and everything that the independent judge says."""
     expect = story.expect
     check(body, patient_id=str(expect["patient"]))
@@ -90,7 +90,7 @@ def test_a_story_gets_the_answer_it_expects_whichever_way_its_data_comes(
 ) -> None:
     story = STORIES[name]
     first, *others = (answer(service, fhir, story, prefetches[name], way) for way in WAYS)
-    check_expectations(story, first)
+    assert_expectations(story, first)
     for way, other in zip(WAYS[1:], others, strict=True):
         assert other == first, way
 

@@ -29,7 +29,7 @@ STATED = ("temperatures", "pressures", "oxygen", "vasoactives", "drugs")
 @example(febrile(drug("tocilizumab", "2 d"), temperature("37.0"), pressure(84)), "drugs")
 def test_n_14_what_cannot_be_had_never_lowers_the_grade_silently(timeline: Timeline, kind: str) -> None:
     damaged = replace(timeline, **{kind: ()}, gaps={kind: Gap("the EHR did not answer")})
-    never_silently_lower(timeline, damaged, kind)
+    assert_never_silently_lower(timeline, damaged, kind)
 
 
 @stable
@@ -41,10 +41,10 @@ def test_n_14_what_cannot_be_had_never_lowers_the_grade_silently(timeline: Timel
 def test_n_14_a_page_that_was_cut_never_lowers_the_grade_silently(timeline: Timeline, kind: str, since: str) -> None:
     kept = tuple(fact for fact in getattr(timeline, kind) if fact.time >= ago(since) or getattr(fact, "until", None))
     cut = replace(timeline, **{kind: kept}, gaps={kind: Gap("only one page was sent", ago(since))})
-    never_silently_lower(timeline, cut, kind)
+    assert_never_silently_lower(timeline, cut, kind)
 
 
-def never_silently_lower(timeline: Timeline, damaged: Timeline, kind: str) -> None:
+def assert_never_silently_lower(timeline: Timeline, damaged: Timeline, kind: str) -> None:
     before, after = assessed(timeline), assessed(damaged)
     if (after.grade or 0) < (before.grade or 0):
         assert any(damaged.gaps[kind].reason in words for words in after.missing)

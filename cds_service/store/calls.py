@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 from threading import Lock
 
-from sqlalchemy import Engine, and_, select
+from sqlalchemy import Engine, and_, bindparam, select
 
 from cds_service.store.batches import batches, known
 from cds_service.store.chain import answer_entry, append, linking
@@ -21,19 +21,23 @@ from cds_service.store.rows import answer_row, card_rows
 from cds_service.store.tables import answers, cards, feedback
 
 
+_REACTIONS = (
+    select(cards.c.uuid, cards.c.topic, cards.c.grade, cards.c.advice)
+    .add_columns(feedback.c.outcome, feedback.c.at, feedback.c.received_at)
+    .join_from(answers, cards, and_(cards.c.answer == answers.c.id, cards.c.shown))
+    .join(feedback, and_(feedback.c.card == cards.c.uuid, feedback.c.client == answers.c.client))
+    .where(answers.c.patient == bindparam("patient"))
+    .where(feedback.c.at >= bindparam("since"), feedback.c.received_at >= bindparam("since"))
+    .order_by(feedback.c.at.desc(), feedback.c.received_at.desc(), answers.c.at.desc())
+)
+
+
 def reactions(engine: Engine, patient: str, since: datetime) -> list[Reaction]:
     """The latest feedback to each card shown for a patient (a pseudonym), newest first."""
-    query = (
-        select(cards.c.uuid, cards.c.topic, cards.c.grade, cards.c.advice)
-        .add_columns(feedback.c.outcome, feedback.c.at, feedback.c.received_at)
-        .join_from(answers, cards, and_(cards.c.answer == answers.c.id, cards.c.shown))
-        .join(feedback, and_(feedback.c.card == cards.c.uuid, feedback.c.client == answers.c.client))
-        .where(answers.c.patient == patient, feedback.c.at >= since, feedback.c.received_at >= since)
-        .order_by(feedback.c.at.desc(), feedback.c.received_at.desc(), answers.c.at.desc())
-    )
+    asked = {"patient": patient, "since": since}
     latest: dict[str, Reaction] = {}
     with connected(engine) as connection:
-        for uuid, topic, grade, advice, outcome, at, received_at in connection.execute(query):
+        for uuid, topic, grade, advice, outcome, at, received_at in connection.execute(_REACTIONS, asked):
             reaction = Reaction(
                 card=uuid,
                 topic=topic,

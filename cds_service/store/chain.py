@@ -28,6 +28,9 @@ FIRST = "0" * 64
 """What stands for the hash before the first link."""
 
 
+_NEWEST = select(links.c.position, links.c.hash).order_by(links.c.position.desc()).limit(1)
+
+
 class Kind(StrEnum):
     """Of what a link is."""
 
@@ -112,8 +115,7 @@ def append_purge(connection: Connection, before: datetime) -> None:
 
 def head_of(connection: Connection) -> Head:
     """The newest link."""
-    newest = select(links.c.position, links.c.hash).order_by(links.c.position.desc()).limit(1)
-    row = connection.execute(newest).first()
+    row = connection.execute(_NEWEST).first()
     return Head(position=row.position, hash=row.hash) if row is not None else Head(position=0, hash=FIRST)
 
 

@@ -23,5 +23,5 @@ def known(connection: Connection, column: Column[str], keys: Collection[str]) ->
 
 
 @cache
-def _among(column: Column[str]) -> Select[tuple[str]]:
+def _among(column: Column[str]) -> Select[str]:
     return select(column).where(column.in_(bindparam("keys", expanding=True)))

@@ -59,6 +59,10 @@ def test_json_is_read_with_exact_numbers(body: bytes, value: object) -> None:
         b'{"a": {"value": 38.9, "value": 38.9}}',
         b'[{"a": 1, "b": 2, "\\u0061": 3}]',
         b'{"": 1, "": 2}',
+        b'{"a" : 1, "a"\n: 2}',
+        b'{":": 1, ":": 2}',
+        b'{"\\"": ":", "\\"": ":"}',
+        b'{"a\\\\": "}", "a\\\\": "{"}',
     ],
 )
 def test_t28_two_members_of_one_name_are_refused(body: bytes) -> None:
@@ -236,6 +240,18 @@ PLAIN = st.recursive(
     ),
     max_leaves=12,
 )
+
+
+MARKED = st.text(st.sampled_from('"\\:,[]{}u0a '), max_size=6)
+
+
+@bounded
+@given(st.dictionaries(MARKED, MARKED | st.lists(MARKED, max_size=2), min_size=1, max_size=4))
+def test_t28_what_looks_like_a_member_within_a_string_is_none(value: dict[str, object]) -> None:
+    body = json.dumps(value).encode()
+    assert parse(body) == value
+    first = json.dumps(next(iter(value))).encode()
+    assert "two members of one name" in refused(body[:-1] + b", " + first + b": 0}")
 
 
 @bounded

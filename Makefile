@@ -29,7 +29,7 @@ fuzz: $(READY) ## atheris (install it before), three minutes on each harness (AR
 mutants: $(READY) ## do the tests of the clinical core notice a wrong line? (ARGS="fever dosing" for some modules)
 	$(BIN)/python mutants/run.py $(ARGS)
 
-mutants-cards: $(READY) ## do the tests notice a wrong number or row of cards/? (ARGS="scales orders" for some folders)
+mutants-cards: $(READY) ## do the tests notice a wrong number or row of cards/? (ARGS="scales codes/d" for some files)
 	$(BIN)/python mutants/tables.py $(ARGS)
 
 planted: $(READY) ## do the tests notice bugs that were planted? (ARGS="store client" for some files)

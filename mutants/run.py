@@ -7,19 +7,16 @@ live. docs/mutants.md has the numbers and the survivors that are known.
 
 import os
 import re
-import resource
 import sys
 import tomllib
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
-import pytest
 from cosmic_ray.plugins import get_operator, operator_names
-from hypothesis import Phase, settings
+from forks import Step, limit_for, prepare, start, tests
 from mutation import Mutant, mutants_of
 
 ROOT = Path(__file__).parent.parent
@@ -27,13 +24,12 @@ SOURCES = ROOT / "cds_service" / "crs"
 LEAST = 90
 """Per cent of the mutants that must be killed."""
 IMPORTED_ONCE = ("flask", "jinja2", "markdown_it", "orjson", "pydantic_settings", "requests", "structlog")
-PYTEST = ("-x", "-q", "--tb=no", "--noconftest", "-p", "no:cacheprovider")
 
 
 def main(modules: Sequence[str]) -> int:
     """Test the mutants of these modules, or of all; 1 when too few are killed."""
     with TemporaryDirectory(prefix="mutants-") as bytecode:
-        _prepare(bytecode)
+        prepare(ROOT, bytecode, IMPORTED_ONCE)
         return _test(modules)
 
 
@@ -43,7 +39,7 @@ def _test(modules: Sequence[str]) -> int:
     operators = [get_operator(name) for name in operator_names() if names.fullmatch(name)]
     known = (ROOT / "docs" / "mutants.md").read_text(encoding="utf-8")
     began = monotonic()
-    limit = _baseline(plan)
+    limit = limit_for([_tests(plan["tests"])])
     found = killed = 0
     for module in modules or _modules():
         source = SOURCES.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
@@ -62,7 +58,7 @@ def _modules() -> list[str]:
     return sorted(".".join(path.relative_to(SOURCES).with_suffix("").parts) for path in SOURCES.rglob("[a-z]*.py"))
 
 
-def survivors(mutants: Sequence[Mutant], parts: Sequence[Sequence[str]], limit: int) -> list[Mutant]:
+def survivors(mutants: Sequence[Mutant], parts: Sequence[Step], limit: int) -> list[Mutant]:
     """The mutants on which all tests pass within the limit, one process for each processor."""
     alive: list[Mutant] = []
     running: dict[int, Mutant] = {}
@@ -70,7 +66,7 @@ def survivors(mutants: Sequence[Mutant], parts: Sequence[Sequence[str]], limit: 
     while waiting or running:
         if waiting and len(running) < int(os.environ.get("JOBS", os.cpu_count() or 1)):
             mutant = waiting.pop()
-            running[_start(mutant, parts, limit)] = mutant
+            running[start([mutant.install, *parts], limit)] = mutant
         else:
             process, status = os.wait()
             mutant = running.pop(process)
@@ -79,54 +75,15 @@ def survivors(mutants: Sequence[Mutant], parts: Sequence[Sequence[str]], limit: 
     return alive
 
 
-def _start(mutant: Mutant | None, parts: Sequence[Sequence[str]], limit: int) -> int:
-    """Run the tests in a process of its own, part after part up to the first failure; it ends with 0 when all pass."""
-    process = os.fork()
-    if process:
-        return process
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 1)
-    os.dup2(silence, 2)
-    failed = True
-    try:
-        if mutant is not None:
-            mutant.install()
-        failed = any(pytest.main([*PYTEST, *part]) for part in parts)
-    finally:
-        os._exit(failed)
-
-
-def _prepare(bytecode: str) -> None:
-    """Few generated patients, the same in each run and not made smaller; no plugins; nothing paid twice."""
-    os.chdir(ROOT)
-    sys.path.insert(0, str(ROOT))
-    sys.pycache_prefix, sys.dont_write_bytecode = bytecode, False
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    phases = (Phase.explicit, Phase.generate)
-    settings.register_profile("mutants", max_examples=30, derandomize=True, database=None, deadline=None, phases=phases)
-    settings.load_profile("mutants")
-    for name in IMPORTED_ONCE:
-        import_module(name)
-
-
-def _baseline(plan: dict[str, Any]) -> int:
-    """Run all tests without a mutant; the limit for one: three times the seconds of the processor that they took."""
-    _, status, used = os.wait4(_start(None, [_files(plan["tests"])], 600), 0)
-    if status:
-        sys.exit("The tests fail without any mutant: run them by themselves, e.g. make test, and correct that first.")
-    return 10 + int(3 * used.ru_utime)
-
-
-def _parts(plan: dict[str, Any], module: str) -> tuple[list[str], list[str]]:
+def _parts(plan: dict[str, Any], module: str) -> tuple[Step, Step]:
     """The tests of the module, or of its folder, then the others."""
     folder, _, name = module.rpartition(".")
     first = plan["first"].get(module, [folder or f"test_{name}.py"])
-    return _files(first), _files([name for name in plan["tests"] if name not in first])
+    return _tests(first), _tests([name for name in plan["tests"] if name not in first])
 
 
-def _files(names: Sequence[str]) -> list[str]:
-    return [f"tests/spec/{name}" for name in names]
+def _tests(names: Sequence[str]) -> Step:
+    return tests("--noconftest", *(f"tests/spec/{name}" for name in names))
 
 
 def _summary(name: str, mutants: int, alive: int) -> str:

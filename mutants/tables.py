@@ -1,71 +1,88 @@
-"""Mutants of the tables in cards/: `make mutants-cards`, or `make mutants-cards ARGS="scales orders"` for some folders.
+"""Mutants of the tables in cards/: `make mutants-cards`, or `make mutants-cards ARGS="scales codes/d"` for some.
 
-Each number one step up and one step down in its last place, each true and false exchanged, each row deleted, each
-neighbouring pair of rows exchanged. The tests of that table run on each change, in a copy of the project. A table has
-no comparison signs: whether a limit is included is code, and `make mutants` changes it. docs/mutants.md names the
-survivors that may live.
+Each number one step up and one step down in its last place, each true and false exchanged, and each worse and
+not-better; each row deleted, and each pair of neighbouring rows exchanged. A change that the check of content does not
+refuse meets the tests of its table, in a copy of the project. A table has no comparison signs: whether a limit is
+included is code, and `make mutants` changes it. docs/mutants.md names the survivors that may live.
+
+What noticed which change is kept in .mutants/cards.jsonl. `ARGS=--resume` goes on where a run broke off, and tries
+again what lived: after tests were written, not after they or the code were changed.
 """
 
+import json
+import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from itertools import pairwise
+from hashlib import sha256
+from itertools import groupby, pairwise
+from tempfile import TemporaryDirectory
 from time import monotonic
 
-from tree import ROOT, Tree, copied
+from forks import Step, limit_for, prepare, start, tests
+from tree import ENVIRONMENT, ROOT, Tree, copied
 
-FAST = ("--noconftest",)
+RECORD = ROOT / ".mutants" / "cards.jsonl"
+RESUME = "--resume"
+REFUSED = "refused:"
+IMPORTED_ONCE = ("cds_service.web.app", "cds_service.cli.serve", "tests.bedside", "tests.chart")
 NUMBER = re.compile(r"^(?P<key>[\w.-]+) = (?P<number>-?\d+(?:\.\d+)?)(?=\s*$)", re.MULTILINE)
-FIGURE = re.compile(r"(?P<key>\b[a-z]+) = (?P<number>-?\d+(?:\.\d+)?)(?=\s*[,}])")
-TRUTH = re.compile(r"^(?P<key>[\w.-]+) = (?P<word>true|false)\b", re.MULTILINE)
+PART = re.compile(r"(?P<key>\b[a-z]+) = (?P<number>-?\d+(?:\.\d+)?)(?=\s*[,}])")
+WORD = re.compile(r"^(?P<key>[\w.-]+) = \"?(?P<word>true|false|worse|not-better)\b", re.MULTILINE)
+OTHER = {"true": "false", "false": "true", "worse": "not-better", "not-better": "worse"}
 BLOCK = re.compile(r"^\[\[(?P<kind>[\w.]+)\]\]\n(?:(?!\[).*\n?)*", re.MULTILINE)
+FIGURE = re.compile(r"^[\w.-]+ = \{ (?:value|low) = .*\}\n", re.MULTILINE)
 CODE = re.compile(r"^  \{ system = .*\},?\n", re.MULTILINE)
-LISTED = re.compile(r"^(?P<key>\w+) = \[(?P<items>\".*\")\]$", re.MULTILINE)
-IDENTITY = re.compile(r'^id = ".*"\n', re.MULTILINE)
+LISTED = re.compile(r"^(?P<key>\w+) = \[(?P<items>(?:\s*\"[^\"]*\",?)+)\s*\]$", re.MULTILINE)
+IDENTITY = re.compile(r'^(?:id|reason) = "(?P<name>.*)"\n', re.MULTILINE)
 
-# Which tests look at the tables of a folder: the first alone, because it notices most, then the others.
-TESTS = {
-    "codes": ("test_codes.py", "test_valuesets.py", "test_laboratory.py", "test_content.py"),
+
+def _spec(*names: str) -> Step:
+    """Tests of the core: they need no servers."""
+    return tests("--noconftest", *(f"tests/spec/{name}" for name in names))
+
+
+def _check() -> None:
+    """Refuse content as the service does when it starts: by the faults that it names."""
+    from cds_service.content.load import load  # of the copy, which `prepare` put before the installed one
+    from cds_service.errors import InvalidContent
+
+    try:
+        load()
+    except InvalidContent as refused:
+        _say(f"{REFUSED} {refused.faults[0]}")
+        raise
+
+
+# What looks at the tables of a folder: first the tests that read them as they lie there, which takes no time.
+LOOKS: Mapping[str, Sequence[Step]] = {
+    "codes": (_spec("test_codes.py"), _check, _spec("test_valuesets.py", "test_laboratory.py")),
     "scales": (
-        "test_second_grader.py",
-        "test_signed_table.py",
-        "test_hypotension.py",
-        "test_hypoxia.py",
-        "test_fever.py",
-        "test_eligibility.py",
-        "test_episode.py",
-        "test_units.py",
-        "test_observations.py",
-        "test_times.py",
-        "test_decision_table.py",
-        "test_content.py",
+        _spec("test_tables.py"),
+        _check,
+        _spec("test_hypotension.py", "test_hypoxia.py", "test_fever.py"),
+        _spec("test_eligibility.py", "test_episode.py", "test_units.py", "test_observations.py", "test_times.py"),
     ),
     "orders": (
-        "test_dosing.py",
-        "test_corticosteroids.py",
-        "test_escalation.py",
-        "test_tocilizumab.py",
-        "test_orders.py",
-        "test_wording.py",
-        "rules",
-        "review",
-        "test_content.py",
+        _spec("test_tables.py"),
+        _check,
+        _spec("test_dosing.py"),
+        _spec("test_corticosteroids.py", "test_escalation.py", "test_tocilizumab.py", "test_orders.py"),
+        _spec("test_wording.py", "rules", "review"),
     ),
     "protocols": (
-        "test_dosing.py",
-        "test_tocilizumab.py",
-        "test_corticosteroids.py",
-        "test_escalation.py",
-        "test_workup.py",
-        "test_laboratory_warnings.py",
-        "test_regrading.py",
-        "test_course.py",
-        "rules",
-        "review",
-        "test_content_sites.py",
-        "test_content.py",
+        _spec("test_tables.py"),
+        _check,
+        _spec("test_dosing.py", "test_tocilizumab.py", "test_corticosteroids.py", "test_escalation.py"),
+        _spec("test_workup.py", "test_laboratory_warnings.py", "test_regrading.py", "test_course.py"),
+        _spec("rules", "review", "test_content_sites.py"),
     ),
+    "rules": (_check, tests("--noconftest", "tests/test_rules_table.py")),
+    "clients": (_spec("test_tables.py"), _check, tests("tests/contract/test_clients.py")),
+    "about": (_spec("test_tables.py"), _check, tests("tests/contract/test_about.py")),
+    "text": (_spec("test_tables.py"), _check),
 }
 Mutant = tuple[str, str]
 """What is changed, in words, and the text with the change."""
@@ -74,13 +91,13 @@ Mutant = tuple[str, str]
 def mutants_of(text: str) -> Iterator[Mutant]:
     """All mutants of a table."""
     yield from _numbers(text)
-    yield from _truths(text)
+    yield from _words(text)
     yield from _rows(text)
     yield from _items(text)
 
 
 def _numbers(text: str) -> Iterator[Mutant]:
-    found = {match.start("number"): match for pattern in (NUMBER, FIGURE) for match in pattern.finditer(text)}
+    found = {match.start("number"): match for pattern in (NUMBER, PART) for match in pattern.finditer(text)}
     for match in found.values():
         number = Decimal(match["number"])
         step = Decimal(1).scaleb(int(number.as_tuple().exponent))
@@ -89,24 +106,27 @@ def _numbers(text: str) -> Iterator[Mutant]:
             yield f"{_place(text, match.start())} {_key(text, match)} ⟨{number} → {other}⟩", changed
 
 
-def _truths(text: str) -> Iterator[Mutant]:
-    for match in TRUTH.finditer(text):
-        other = "false" if match["word"] == "true" else "true"
+def _words(text: str) -> Iterator[Mutant]:
+    for match in WORD.finditer(text):
+        other = OTHER[match["word"]]
         changed = text[: match.start("word")] + other + text[match.end("word") :]
         yield f"{_place(text, match.start())} {match['key']} ⟨{match['word']} → {other}⟩", changed
 
 
 def _rows(text: str) -> Iterator[Mutant]:
-    """Rows are blocks of one kind that follow each other, and codes."""
-    for rows in (list(BLOCK.finditer(text)), list(CODE.finditer(text))):
-        for row in rows:
-            yield (
-                f"{_place(text, row.end() - 1)} ⟨row deleted⟩ {_head(row[0])}",
-                text[: row.start()] + text[row.end() :],
-            )
-        for first, second in pairwise(rows):
-            if first[0].partition("\n")[0] == second[0].partition("\n")[0] or rows[0].re is CODE:
-                yield _exchanged(text, first, second)
+    """Rows are blocks, figures and codes; within a list of codes their order means nothing."""
+    blocks, figures, codes = (list(pattern.finditer(text)) for pattern in (BLOCK, FIGURE, CODE))
+    for row in (*blocks, *figures, *codes):
+        yield (
+            f"{_place(text, row.start())} ⟨row deleted⟩ {_head(row[0])}",
+            text[: row.start()] + text[row.end() :],
+        )
+    for first, second in pairwise(blocks):
+        if first["kind"] == second["kind"]:
+            yield _exchanged(text, first, second)
+    for first, second in pairwise(codes):
+        if first.end() != second.start():
+            yield _exchanged(text, first, second)
 
 
 def _exchanged(text: str, first: re.Match[str], second: re.Match[str]) -> Mutant:
@@ -144,7 +164,7 @@ def _place(text: str, position: int) -> str:
         return "top"
     row = IDENTITY.search(text, heads[-1].end(), max(position, heads[-1].end()))
     number = sum(match[1] == heads[-1][1] for match in heads)
-    return f"{heads[-1][1]} {row[0][6:-2]}" if row else f"{heads[-1][1]} {number}"
+    return f"{heads[-1][1]} {row['name']}" if row else f"{heads[-1][1]} {number}"
 
 
 def _head(row: str) -> str:
@@ -152,31 +172,83 @@ def _head(row: str) -> str:
     return found[0].strip() if found else " ".join(row.split())[:60]
 
 
-def main(folders: Sequence[str]) -> int:
-    """Test the mutants of these folders of cards/, or of all; 1 when one lives that docs/mutants.md does not name."""
+def main(arguments: Sequence[str]) -> int:
+    """Test the mutants of the files that begin so, or of all; 1 when one lives that docs/mutants.md does not name."""
+    RECORD.parent.mkdir(exist_ok=True)
+    if RESUME not in arguments:
+        RECORD.unlink(missing_ok=True)
+    wanted = tuple(name for name in arguments if name != RESUME) or ("",)
     known = (ROOT / "docs" / "mutants.md").read_text(encoding="utf-8")
-    new = 0
-    with copied() as tree:
-        for folder in folders or TESTS:
-            tests = [f"tests/spec/{name}" for name in TESTS[folder]]
-            failed = tree.failure(tests, *FAST)
-            if failed:
-                sys.exit(f"The tests fail without any mutant: {failed}")
-            for file in sorted((ROOT / "cards" / folder).glob("*.toml")):
-                new += _tried(tree, f"cards/{folder}/{file.name}", file.read_text(encoding="utf-8"), tests, known)
+    with copied() as tree, TemporaryDirectory(prefix="mutants-") as bytecode:
+        with tree.without("cards"):  # nothing that is imported here can have read it
+            os.environ.update(ENVIRONMENT)
+            prepare(tree.root, bytecode, IMPORTED_ONCE)
+        cards = tree.root / "cards"
+        names = sorted(path.relative_to(cards).as_posix() for path in cards.rglob("*.toml"))
+        folders = groupby((name for name in names if name.startswith(wanted)), _folder)
+        new = sum(_tried(tree, LOOKS[folder], files, known) for folder, files in folders)
     return int(bool(new))
 
 
-def _tried(tree: Tree, name: str, text: str, tests: Sequence[str], known: str) -> int:
-    began, count, alive = monotonic(), 0, []
-    for words, changed in mutants_of(text):
-        count += 1
-        with tree.changed(name, changed):
-            if tree.failure(tests[:1], *FAST) is None and tree.failure(tests[1:], *FAST) is None:
-                alive.append(f"| {name.removeprefix('cards/')} | {words} |")
-                _say(f"    {'known' if alive[-1] in known else 'NEW  '} {alive[-1]}")
-    _say(f"{name:40} {count:4} mutants {len(alive):3} survived in {monotonic() - began:.0f} s")
-    return sum(row not in known for row in alive)
+def _folder(name: str) -> str:
+    """The folder of a file; of one that lies in none its own name."""
+    return name.partition("/")[0].removesuffix(".toml")
+
+
+def _tried(tree: Tree, looks: Sequence[Step], files: Iterable[str], known: str) -> int:
+    """Try the mutants of files of one folder; how many live that are not known."""
+    limit = limit_for(looks)
+    return sum(_file(tree, f"cards/{name}", looks, limit, known) for name in files)
+
+
+def _file(tree: Tree, name: str, looks: Sequence[Step], limit: int, known: str) -> int:
+    """Try the mutants of a file; how many live that are not known."""
+    text = (tree.root / name).read_text(encoding="utf-8")
+    began, done, rows, killed = monotonic(), _killed(), [], Counter[str]()
+    mutants = list(mutants_of(text))
+    for number, (words, changed) in enumerate(mutants, 1):
+        digest = sha256(f"{name}\0{changed}".encode()).hexdigest()
+        by = done.get(digest)
+        if by is None:
+            with tree.changed(name, changed):
+                by = _noticed(tree, looks, limit)
+            _keep({"file": name, "change": words, "by": by, "digest": digest})
+        if by is None:
+            rows.append(f"| {name.removeprefix('cards/')} | {words} |")
+            _say(f"    {'known' if rows[-1] in known else 'NEW  '} {rows[-1]}")
+        else:
+            killed["refused" if by.startswith(REFUSED) else "failed"] += 1
+        if number % 50 == 0:
+            _say(f"    {name}: {number} of {len(mutants)} tried")
+    _say(
+        f"{name:36} {len(mutants):4} mutants {killed['failed']:4} killed by tests {killed['refused']:3} "
+        f"refused as content {len(rows):3} survived in {monotonic() - began:.0f} s"
+    )
+    return sum(row not in known for row in rows)
+
+
+def _noticed(tree: Tree, looks: Sequence[Step], limit: int) -> str | None:
+    """What noticed the change: the fault that the check of content names, or the first test that fails."""
+    output = tree.root / "output.txt"
+    _, status = os.waitpid(start(looks, limit, output), 0)
+    if status == 0:
+        return None
+    said = output.read_text(encoding="utf-8").splitlines()
+    for line in said:
+        if line.startswith((REFUSED, "FAILED", "ERROR")):
+            return line
+    return f"the processor's {limit} seconds" if os.WIFSIGNALED(status) else None
+
+
+def _killed() -> dict[str, str]:
+    """What noticed which mutant, of those that are on record."""
+    lines = RECORD.read_text(encoding="utf-8").splitlines() if RECORD.exists() else []
+    return {entry["digest"]: entry["by"] for entry in map(json.loads, lines) if entry["by"]}
+
+
+def _keep(entry: Mapping[str, str | None]) -> None:
+    with RECORD.open("a", encoding="utf-8") as record:
+        record.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
 
 def _say(line: str) -> None:

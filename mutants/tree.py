@@ -36,6 +36,16 @@ class Tree:
         finally:
             file.write_text(before, encoding="utf-8")
 
+    @contextmanager
+    def without(self, name: str) -> Iterator[None]:
+        """The copy without a folder, until the end of the block."""
+        folder, away = self.root / name, self.root / f"{name}.away"
+        folder.rename(away)
+        try:
+            yield
+        finally:
+            away.rename(folder)
+
     def failure(self, tests: Sequence[str], *options: str) -> str | None:
         """The first test that fails in the copy, by pytest's words; None when all of them pass."""
         try:

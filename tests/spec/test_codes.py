@@ -103,6 +103,68 @@ EXPECTED_SYSTEMS = {
     "cpt": "http://www.ama-assn.org/go/cpt",
     "crs": "http://example.org/fhir/CodeSystem/crs",
 }
+EXPECTED_OIDS = {
+    "loinc": "2.16.840.1.113883.6.1",
+    "snomed": "2.16.840.1.113883.6.96",
+    "rxnorm": "2.16.840.1.113883.6.88",
+    "icd10cm": "2.16.840.1.113883.6.90",
+    "ucum": "2.16.840.1.113883.6.8",
+    "ndc": "2.16.840.1.113883.6.69",
+    "cpt": "2.16.840.1.113883.6.12",
+}
+REFUSED = {
+    "blood-pressure": {
+        "pulmonary artery pressure is not systemic blood pressure": "8440-0 8385-7 8414-5",
+        "central venous pressure is not systemic blood pressure": "60985-9",
+        "an average over many readings is not a reading": "96607-7",
+        "an alarm limit or a goal is not a reading": "alarm",
+    },
+    "cultures": {"a urine culture is not a blood culture": "630-4 117010004"},
+    "diagnoses": {
+        "a risk, a history or its absence is not a present finding": "history of cytokine release syndrome",
+    },
+    "drugs": {"not a systemic form": "ophthalmic", "vancomycin by mouth is not absorbed": "oral vancomycin"},
+    "laboratory": {
+        "urine creatinine or a clearance is not serum creatinine": "urine creatinine",
+        "a platelet antibody or function test is not a platelet count": "anti-platelet",
+    },
+    "oxygen": {
+        "venous saturation is not arterial saturation": "19224-5",
+        "airway gas flow is not oxygen flow": "19930-7",
+        "tissue saturation is not arterial saturation": "cerebral oxygen saturation",
+        "an alarm limit or a goal is not a reading": "alarm",
+    },
+    "oxygen-devices": {
+        "a support that is ended or not used is not in use": "extubation",
+        "a test of a support, or teaching about it, is not the support": "cpap titration",
+    },
+    "temperature": {
+        "skin temperature is not body temperature": "39106-0",
+        "airway temperature is not body temperature": "60955-2",
+        "myocardial temperature is not body temperature": "61009-7",
+        "temperature of inhaled gas is not body temperature": "20092-3",
+        "a measurement site is not a temperature": "8327-9",
+        "a weight percentile is neither a temperature nor a weight": "8336-0",
+    },
+    "therapies": {
+        "collection or preparation of the cells is not the infusion": "harvest",
+        "lymphodepletion is not the infusion": "lymphodepletion",
+        "planning is not the infusion": "consultation",
+    },
+    "vasoactives": {
+        "a local anaesthetic combination is not a vasopressor infusion": "lidocaine",
+        "a nasal or eye form is not a vasopressor infusion": "nasal",
+        "a form taken by mouth is not a vasopressor infusion": "oral",
+        "an auto-injector is not a vasopressor infusion": "epipen",
+        "an inhaled form is not a vasopressor infusion": "racemic",
+        "a receptor blocker is not a vasopressor": "receptor blocker",
+    },
+    "weight": {
+        "a weight percentile is neither a temperature nor a weight": "8336-0",
+        "a calculated weight is not the patient's weight": "ideal body weight",
+        "a birth weight or a weight change is not the present weight": "birth weight",
+    },
+}
 
 each_table = pytest.mark.parametrize("name", sorted(TABLES))
 
@@ -220,8 +282,26 @@ def test_every_code_and_word_means_what_the_list_for_the_terminologist_says() ->
     assert found == Counter(map(tuple, listed))
 
 
+def test_what_is_refused_is_refused_for_its_own_reason() -> None:
+    """Each reason with its codes; with the first of its words where it has no codes."""
+    found = {
+        name: {
+            refusal["reason"]: " ".join(code["code"] for code in refusal.get("codes", ())) or refusal["words"][0]
+            for refusal in table["refusal"]
+        }
+        for name, table in TABLES.items()
+        if "refusal" in table
+    }
+    assert found == REFUSED
+
+
 def test_the_code_systems_have_the_uris_of_fhir() -> None:
     assert {alias: system["uri"] for alias, system in SYSTEMS.items()} == EXPECTED_SYSTEMS
+
+
+def test_the_code_systems_are_known_by_their_oids_too() -> None:
+    found = {alias: system["aliases"] for alias, system in SYSTEMS.items() if system["aliases"]}
+    assert found == {alias: [f"urn:oid:{oid}"] for alias, oid in EXPECTED_OIDS.items()}
 
 
 def test_no_uri_or_other_spelling_stands_for_two_systems() -> None:

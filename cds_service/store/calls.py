@@ -20,7 +20,6 @@ from cds_service.store.records import AnswerRecord, Reaction, Response
 from cds_service.store.rows import answer_row, card_rows
 from cds_service.store.tables import answers, cards, feedback
 
-
 _REACTIONS = (
     select(cards.c.uuid, cards.c.topic, cards.c.grade, cards.c.advice)
     .add_columns(feedback.c.outcome, feedback.c.at, feedback.c.received_at)

@@ -137,7 +137,9 @@ def moved(value: Any, by: timedelta) -> Any:
     if isinstance(value, date):
         return value if value == FOREVER else value + by
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{item.name: moved(getattr(value, item.name), by) for item in fields(value) if item.init})
+        return replace(
+            value, **{item.name: moved(getattr(value, item.name), by) for item in fields(value) if item.init}
+        )
     if isinstance(value, tuple | list):
         return type(value)(moved(item, by) for item in value)
     return {key: moved(item, by) for key, item in value.items()} if isinstance(value, dict) else value

@@ -13,6 +13,12 @@ Network = IPv4Network | IPv6Network
 Networks = tuple[Network, ...]
 
 _ENTRY = re.compile(r"(\S+)(?:\s+\[([^\[\]]+)\])?")
+_PLAIN = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]++|%7C)"
+_AS_SENT = re.compile(
+    r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::[1-9][0-9]{0,4})?"
+    rf"(?:/(?!\.\.?(?:[/?]|\Z)){_PLAIN}*+)++(?:\?(?:{_PLAIN}|[/?])++)?"
+)
+"""The `|` of tokens is the one character of our queries that has to be encoded."""
 _LOOPBACK: Networks = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 _NAT64 = IPv6Network("64:ff9b::/96")
 _UNICAST: Networks = (IPv4Network("0.0.0.0/0"), IPv6Network("2000::/3"), IPv6Network("fc00::/7"))
@@ -147,6 +153,11 @@ def own_link(link: str, base: str) -> bool:
     except ValueError:
         return False
     return below and _printable(link) and not _climbs(unquote(target.path)) and "\\" not in unquote(link)
+
+
+def as_it_is_sent(url: str) -> bool:
+    """True for a URL that encoding and putting in one spelling would not change, such as those that are made here."""
+    return _AS_SENT.fullmatch(url) is not None
 
 
 def permitted(found: str, host: str, networks: Networks) -> bool:

@@ -5,6 +5,7 @@ The token goes to the one base URL it came with: no redirects, no environment pr
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from threading import Lock
@@ -16,7 +17,7 @@ from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
 
 from cds_service.errors import InvalidRequest, InvalidSettings
-from cds_service.fhir.addresses import Networks, fhir_server, own_link
+from cds_service.fhir.addresses import Networks, as_it_is_sent, fhir_server, own_link
 from cds_service.fhir.breaker import Breaker
 from cds_service.fhir.connections import POOLS, checked, only_new
 from cds_service.fhir.deadline import Deadline, FhirFailure, ServerInTrouble, ending_by, late
@@ -66,6 +67,38 @@ def new_session() -> requests.Session:
     return session
 
 
+class _Straight(_Adapter):
+    """Pooled connections to these address ranges: a server's pool is looked for once, and no response has cookies."""
+
+    def __init__(self, networks: Networks) -> None:
+        super().__init__(checked(networks))
+        self._pool_of = lru_cache(SERVERS)(self._new_pool)
+
+    def get_connection_with_tls_context(self, request: Any, verify: Any, *_: Any, **named: Any) -> Any:
+        """The pool of the server of that request."""
+        url = str(request.url)
+        return self._pool_of(url[: url.index("/", len("https://"))], verify)
+
+    def _new_pool(self, server: str, verify: bool | str) -> Any:
+        return super().get_connection_with_tls_context(requests.Request("GET", server).prepare(), verify)
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        """What the server is asked for; never in the form for a proxy."""
+        return str(request.path_url)
+
+    def build_response(self, request: Any, resp: Any) -> requests.Response:
+        """What was received, without the cookies."""
+        response = requests.Response()
+        response.status_code, response.headers, response.raw = resp.status, resp.headers, resp
+        response.request = request
+        return response
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._pool_of.cache_clear()
+        super().close()
+
+
 @dataclass(frozen=True, slots=True)
 class _Request:
     """A GET, to a server in these address ranges; a `fresh` one is sent on a connection that is made for it."""
@@ -85,23 +118,32 @@ class Connections:
     def __init__(self, ca_bundle: Path | None = None) -> None:
         self._verify = True if ca_bundle is None else str(ca_bundle)
         self._lock = Lock()
-        self._adapters: dict[Networks, _Adapter] = {}
+        self._adapters: dict[Networks, _Straight] = {}
 
     def send(self, request: _Request, seconds: float) -> requests.Response:
         """The answer to a GET, its body not yet read. Raises what requests and urllib3 do."""
         networks = request.networks
         with self._lock:
-            adapter = self._adapters.get(networks) or self._adapters.setdefault(networks, _Adapter(checked(networks)))
-        headers = {**request.headers, "Accept-Encoding": "gzip", "User-Agent": "crs-cds"}
-        prepared = requests.Request("GET", request.url, headers).prepare()
+            adapter = self._adapters.get(networks) or self._adapters.setdefault(networks, _Straight(networks))
         timeout = (min(CONNECT_SECONDS, seconds), seconds)
         with only_new(request.fresh):
-            return adapter.send(prepared, stream=True, timeout=timeout, verify=self._verify)
+            return adapter.send(_prepared(request), stream=True, timeout=timeout, verify=self._verify)
 
     def close(self) -> None:
         """Let go of all connections."""
         for adapter in self._adapters.values():
             adapter.close()
+
+
+def _prepared(request: _Request) -> requests.PreparedRequest:
+    """A request as it is sent; a URL that is written so is not encoded again, which costs more than the rest."""
+    headers = {**request.headers, "Accept-Encoding": "gzip", "User-Agent": "crs-cds"}
+    if not as_it_is_sent(request.url):
+        return requests.Request("GET", request.url, headers).prepare()
+    prepared = requests.PreparedRequest()
+    prepared.method, prepared.url = "GET", request.url
+    prepared.prepare_headers(headers)
+    return prepared
 
 
 def read_document(url: str, networks: Networks, connections: Connections, seconds: float, maximum_bytes: int) -> bytes:

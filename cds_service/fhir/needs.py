@@ -7,6 +7,7 @@ that are not known when the data cannot be had. Only R4 search parameters and th
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from urllib.parse import quote
 
 from cds_service.crs.valuesets import Code
@@ -63,7 +64,8 @@ class Need:
 
     def path(self, patient_id: str) -> str:
         """The query relative to the FHIR base: the template with its token filled, encoded (T08)."""
-        return self.template.replace(PATIENT_TOKEN, quote(patient_id, safe=""))
+        before, _, after = self.template.partition(PATIENT_TOKEN)
+        return f"{before}{quote(patient_id, safe='')}{_encoded(after)}"
 
 
 def needs(codebook: Codebook) -> tuple[Need, ...]:
@@ -145,6 +147,11 @@ def _need(
         horizon=horizon,
         part_of=part_of,
     )
+
+
+@lru_cache
+def _encoded(parameters: str) -> str:
+    return quote(parameters, safe="!$&'()*+,/:;=?@~")
 
 
 def _of(codes: Sequence[Code], system: str) -> tuple[Code, ...]:

@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
 import requests
 import responses
+from hypothesis import given
+from hypothesis.strategies import from_regex
 from pydantic import SecretStr
 
-from cds_service.fhir.addresses import allowed, fhir_server
+from cds_service.fhir.addresses import allowed, as_it_is_sent, fhir_server
 from cds_service.fhir.client import Connections, FhirClient
 from cds_service.fhir.deadline import Deadline
+from cds_service.hooks.knowledge import Knowledge
 from tests.fhir_queries import BASE, BUNDLE, CANARY, client, failure
 from tests.hostile import hostile, whole
 
@@ -183,6 +186,51 @@ def test_t01_to_t07_only_what_is_on_the_allow_list_is_allowed(url: str, is_allow
     servers = [fhir_server(base) for base in (BASE, "http://127.0.0.1:8080/fhir", "http://[::1]:8080/fhir")]
     assert (allowed(url, servers) is not None) is is_allowed
     assert not allowed(url, ())
+
+
+def test_a_query_of_a_need_is_sent_as_it_is_written(knowledge: Knowledge) -> None:
+    for need in knowledge.needs:
+        url = f"{BASE}/{need.path('a/../b c|ü')}"
+        assert as_it_is_sent(f"{BASE}/{need.path('a.1-b')}")
+        assert requests.Request("GET", url).prepare().url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://EHR.example/fhir/Patient/1",
+        "https://ehr.example:0443/fhir/Patient/1",
+        "https://ehr.example",
+        "https://ehr.example?x",
+        "https://ehr.example/fhir/./Patient",
+        "https://ehr.example/fhir/..",
+        "https://ehr.example/fhir/..?x",
+        "https://ehr.example/fhir?",
+        "https://ehr.example/fhir?code=a|b",
+        "https://ehr.example/fhir?code=%7c",
+        "https://ehr.example/fhir?code=%41",
+        "https://ehr.example/fhir?code=%",
+        "https://ehr.example/fhir?code=ü",
+        "https://ehr.example/fhir#x",
+        "https://ehr.example/fhir\n",
+        "https://user@ehr.example/fhir",
+        "https://ehr.example/" + "a" * 50_000 + "|",
+    ],
+)
+def test_t06_t08_a_url_that_encoding_may_change_is_not_sent_as_it_is_written(url: str) -> None:
+    assert not as_it_is_sent(url)
+
+
+@given(from_regex(r"\Ahttps?://[a-zA-Z0-9.:\[\]-]{1,9}(/[!-~ü]{0,9}){0,3}(\?([!-~ü]|%7C|%[0-9A-Fa-f]{2}){0,9})?\Z"))
+def test_t06_t08_what_is_sent_as_it_is_written_would_be_encoded_to_itself(url: str) -> None:
+    if as_it_is_sent(url):
+        with suppress(requests.exceptions.InvalidURL):
+            assert requests.Request("GET", url).prepare().url == url
+
+
+@pytest.mark.parametrize("host", [".ehr.example", "ehr.example:99999", "[::g]"])
+def test_a_host_that_can_be_none_is_a_failed_query(connections: Connections, host: str) -> None:
+    assert failure(connections, f"https://{host}/fhir") == "the FHIR server's answer broke off or cannot be read"
 
 
 def test_t09_nothing_is_taken_from_the_environment_and_no_cookie_is_kept(

@@ -47,13 +47,14 @@ class Switches:
 
     def __init__(self, folder: Path, services: Collection[str]) -> None:
         self._folder = folder
+        self._file = folder / FILE
         self._services = frozenset(services)
         self._seen = _Seen((), ())
 
     def off(self, client: str) -> frozenset[str]:
         """The services that are off for a client now."""
         seen = self._seen
-        stamp = _stamp(self._folder / FILE)
+        stamp = _stamp(self._file)
         if stamp != seen.stamp:
             self._seen = seen = _Seen(stamp, self._read())
         if seen.switches is None:

@@ -23,13 +23,12 @@ from cds_service.web.logs import cause
 from cds_service.web.observing import ended, failed_at
 from cds_service.web.page import POLICY
 
+KEPT_BY_NOBODY = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
 
 def answer(body: bytes, status: int = HTTPStatus.OK, mimetype: str = "application/json") -> Response:
     """A body that nobody keeps, and nobody takes for another kind than it is."""
-    response = Response(body, status=status, mimetype=mimetype)
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return Response(body, status, KEPT_BY_NOBODY, mimetype)
 
 
 def page(body: bytes, mimetype: str) -> Response:

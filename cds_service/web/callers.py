@@ -57,8 +57,8 @@ def check_callers(
             except Unauthenticated as refused:
                 log.warning("call refused", reason=refused.reason)
                 raise
-        known = callers[client]
-        return replace(known, services_off=known.services_off | switches.off(client))
+        known, off = callers[client], switches.off(client)
+        return replace(known, services_off=known.services_off | off) if off else known
 
 
 def caller() -> Caller:
@@ -75,7 +75,7 @@ def now() -> datetime:
 
 def is_cds_route() -> bool:
     """Whether this request is one of CDS Hooks: it is answered in its forms."""
-    return request.path == DISCOVERY or request.path.startswith(f"{DISCOVERY}/")
+    return f"{request.path}/".startswith(f"{DISCOVERY}/")
 
 
 def _called(settings: Settings) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ Every label is one of a number known beforehand: services, needs, grades, words 
 the settings; and of codes that no table knows, the first hundred. None is a patient, a user or a card (T11).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -21,7 +22,10 @@ MOST_CODES = 100
 
 
 class Metrics:
-    """The metrics of one process, or its part of those of all workers. Made after the fork."""
+    """The metrics of one process, or its part of those of all workers. Made after the fork.
+
+    One with labels is called with their values: what counts for these is made once.
+    """
 
     content_type = CONTENT_TYPE_LATEST
 
@@ -48,18 +52,21 @@ class Metrics:
             "needs", "Needs of answers, by where they came from or why they failed", "need", "how"
         )
         self.fhir_seconds = self._seconds("fhir_seconds", "Time of a query to a FHIR server", "server", "result")
-        self.left_alone = Gauge(
+        left_alone = Gauge(
             "crs_cds_fhir_server_left_alone",
             "Workers that leave a FHIR server alone because it failed again and again",
             ("server",),
             registry=self.registry,
             multiprocess_mode="livesum",
         )
+        self.left_alone = cache(left_alone.labels)
         self.stage_seconds = self._seconds("stage_seconds", "Time of one step of an answer", "stage")
         self.store_backlog_bytes = self._gauge("store_backlog_bytes", "Records that wait for the store")
         self.store_refused_bytes = self._gauge("store_refused_bytes", "Records put aside, for a person to look at")
         self.store_away = self._gauge("store_away", "1 while the store cannot be read or written, else 0")
-        self.records_lost = self._counter("records_lost", "Records of answers that could be kept nowhere")
+        self.records_lost = Counter(
+            "crs_cds_records_lost", "Records of answers that could be kept nowhere", registry=self.registry
+        )
         self.state_free_bytes = self._gauge("state_free_bytes", "Free space where the state folder lies")
 
     def count_unrecognised(self, client: str, codes: Mapping[tuple[str, str], int]) -> None:
@@ -67,9 +74,9 @@ class Metrics:
         for code, times in codes.items():
             if code in self._codes or len(self._codes) < MOST_CODES:
                 self._codes.add(code)
-                self.unrecognised.labels(client, *code).inc(times)
+                self.unrecognised(client, *code).inc(times)
             else:
-                self.unrecognised.labels(client, "", "others").inc(times)
+                self.unrecognised(client, "", "others").inc(times)
 
     def exposition(self, firing: Iterable[Firing] = ()) -> bytes:
         """All metrics in the text format, added up over the workers, and what was counted in the store."""
@@ -80,11 +87,13 @@ class Metrics:
         MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
         return generate_latest(counted)
 
-    def _counter(self, name: str, what: str, *labels: str) -> Counter:
-        return Counter(f"crs_cds_{name}", what, labels, registry=self.registry)
+    def _counter(self, name: str, what: str, *labels: str) -> Callable[..., Counter]:
+        return cache(Counter(f"crs_cds_{name}", what, labels, registry=self.registry).labels)
 
-    def _seconds(self, name: str, what: str, *labels: str, buckets: Sequence[float] = SECONDS) -> Histogram:
-        return Histogram(f"crs_cds_{name}", what, labels, buckets=buckets, registry=self.registry)
+    def _seconds(
+        self, name: str, what: str, *labels: str, buckets: Sequence[float] = SECONDS
+    ) -> Callable[..., Histogram]:
+        return cache(Histogram(f"crs_cds_{name}", what, labels, buckets=buckets, registry=self.registry).labels)
 
     def _gauge(self, name: str, what: str) -> Gauge:
         return Gauge(f"crs_cds_{name}", what, registry=self.registry, multiprocess_mode="mostrecent")

@@ -2,14 +2,16 @@
 
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from itertools import product
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import structlog
 from flask import Flask, Response, g, request
@@ -39,6 +41,18 @@ log = structlog.get_logger()
 Spans = Callable[[str, str], AbstractContextManager[Any]]
 
 
+@dataclass(slots=True, kw_only=True)
+class Seen:
+    """What is seen of one request until its end; `line` becomes its line in the log."""
+
+    request_id: str
+    span: AbstractContextManager[Any]
+    begun: float = field(default_factory=time.monotonic)
+    client: str = ""
+    outcome: str = "served"
+    line: dict[str, Any] = field(default_factory=dict)
+
+
 class Observer(Watch):
     """Sees every step of a call: measures it, and puts it into the trace where there is one."""
 
@@ -46,11 +60,9 @@ class Observer(Watch):
         self.metrics = metrics
         self._spans = spans
 
-    @contextmanager
-    def stage(self, name: str, of: str = "") -> Iterator[None]:
+    def stage(self, name: str, of: str = "") -> AbstractContextManager[None]:
         """Time the step, and make it a span."""
-        with self._spans(name, of), self.metrics.stage_seconds.labels(name).time():
-            yield
+        return _Stage(self._spans(name, of), self.metrics.stage_seconds(name).observe)
 
     @contextmanager
     def asking(self, base: str, breaker: Breaker) -> Iterator[None]:
@@ -62,42 +74,43 @@ class Observer(Watch):
             result = failure.kind
             raise
         finally:
-            self.metrics.fhir_seconds.labels(server, result).observe(time.monotonic() - begun)
-            self.metrics.left_alone.labels(server).set(breaker.open)
+            self.metrics.fhir_seconds(server, result).observe(time.monotonic() - begun)
+            self.metrics.left_alone(server).set(breaker.open)
 
     def need(self, key: str, how: str) -> None:
         """Count the need; what failed also stands in the line of the request."""
-        self.metrics.needs.labels(key, how).inc()
+        self.metrics.needs(key, how).inc()
         if how not in SUPPLIED:
-            g.line.setdefault("needs", {})[key] = how
+            _seen().line.setdefault("needs", {})[key] = how
 
     def answered(self, service: str, answer: Answer) -> None:
         """Count an answer of a service."""
-        reading, assessment = answer.reading, answer.reading.assessment
+        seen, assessment, call = _seen(), answer.reading.assessment, answer.desk.call
+        unrecognised, of_others = answer.reading.unrecognised, answer.reading.of_others
         shown = "cards" if answer.cards else "held-back" if answer.suppressed else "nothing"
-        self.metrics.answers.labels(service, g.client, shown).inc()
-        self.metrics.grades.labels(service, g.client, "none" if assessment.grade is None else assessment.grade).inc()
-        for unused in assessment.unused:
-            self.metrics.unused.labels(g.client, unused.cause.value).inc()
-        self.metrics.count_unrecognised(g.client, reading.unrecognised)
-        g.outcome = assessment.status.value
-        g.line |= {
-            "hook_instance": answer.desk.call.hookInstance,
+        self.metrics.answers(service, seen.client, shown).inc()
+        self.metrics.grades(service, seen.client, "none" if assessment.grade is None else assessment.grade).inc()
+        for cause, times in Counter(unused.cause.value for unused in assessment.unused).items():
+            self.metrics.unused(seen.client, cause).inc(times)
+        self.metrics.count_unrecognised(seen.client, unrecognised)
+        seen.outcome = assessment.status.value
+        seen.line |= {
+            "hook_instance": call.hookInstance,
             "cards": len(answer.cards),
-            "unrecognised": reading.unrecognised.total(),
+            "unrecognised": unrecognised.total(),
         }
-        if reading.of_others:
+        if of_others:
             log.warning(
                 "resources of others",
                 service=service,
-                client=g.client,
-                hook_instance=answer.desk.call.hookInstance,
-                of_others=reading.of_others,
+                client=seen.client,
+                hook_instance=call.hookInstance,
+                of_others=of_others,
             )
 
     def saw_token(self, client: str, age: float) -> None:
         """Measure how far the clock of a client is from ours (T18)."""
-        self.metrics.token_age_seconds.labels(client).observe(age)
+        self.metrics.token_age_seconds(client).observe(age)
 
     def lost(self) -> None:
         """Count a record that could be kept nowhere."""
@@ -127,35 +140,53 @@ class Observer(Watch):
         @app.before_request
         def begin() -> None:
             given = request.headers.get(REQUEST_ID, "")
-            g.request_id = given if _SHORT_TOKEN.fullmatch(given) else uuid4().hex
-            g.begun, g.line, g.client, g.outcome = time.monotonic(), {}, "", "served"
-            g.span = ExitStack()
-            g.span.enter_context(self._spans("request", request.endpoint or ""))
+            request_id = given if _SHORT_TOKEN.fullmatch(given) else token_hex(16)
+            g.seen = seen = Seen(request_id=request_id, span=self._spans("request", request.endpoint or ""))
+            seen.span.__enter__()
             clear_contextvars()
-            bind_contextvars(request_id=g.request_id)
+            bind_contextvars(request_id=request_id)
 
         @app.after_request
         def end(response: Response) -> Response:
-            response.headers[REQUEST_ID] = g.request_id
-            g.span.close()
-            seconds = time.monotonic() - g.begun
+            seen, status = _seen(), response.status_code
+            response.headers[REQUEST_ID] = seen.request_id
+            seen.span.__exit__(None, None, None)
+            seconds = time.monotonic() - seen.begun
             route, service = request.endpoint or "none", (request.view_args or {}).get("service_id", "")
             service = service if service in _KNOWN else ""
-            self.metrics.requests.labels(route, service, g.client, g.outcome).inc()
-            if g.outcome == Unauthenticated.__name__:
-                self.metrics.tokens_refused.labels(g.line["reason"]).inc()
-            self.metrics.request_seconds.labels(route, service).observe(seconds)
-            write = log.error if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR else log.info
+            self.metrics.requests(route, service, seen.client, seen.outcome).inc()
+            if seen.outcome == Unauthenticated.__name__:
+                self.metrics.tokens_refused(seen.line["reason"]).inc()
+            self.metrics.request_seconds(route, service).observe(seconds)
+            write = log.error if status == HTTPStatus.INTERNAL_SERVER_ERROR else log.info
             (log.debug if route in PROBES else write)(
-                _event(route, response.status_code),
+                _event(route, status),
                 route=route,
                 **({"service": service} if service else {}),
-                status=response.status_code,
-                outcome=g.outcome,
+                status=status,
+                outcome=seen.outcome,
                 milliseconds=round(seconds * 1000),
-                **g.line,
+                **seen.line,
             )
             return response
+
+
+class _Stage(AbstractContextManager[None]):
+    """One step, timed within its span."""
+
+    __slots__ = ("_begun", "_measure", "_span")
+
+    def __init__(self, span: AbstractContextManager[Any], measure: Callable[[float], None]) -> None:
+        self._span = span
+        self._measure = measure
+
+    def __enter__(self) -> None:
+        self._span.__enter__()
+        self._begun = time.monotonic()
+
+    def __exit__(self, *raised: Any) -> None:
+        self._measure(time.monotonic() - self._begun)
+        self._span.__exit__(*raised)
 
 
 def no_spans(name: str, of: str) -> AbstractContextManager[Any]:
@@ -163,21 +194,28 @@ def no_spans(name: str, of: str) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
+def _seen() -> Seen:
+    seen: Seen = g.seen
+    return seen
+
+
 def called_by(client: str) -> None:
     """It is known who calls."""
-    g.client = g.line["client"] = client
+    seen = _seen()
+    seen.client = seen.line["client"] = client
 
 
 def ended(error: CdsError) -> None:
     """The request ended in this error; why a caller is not let in is said here and not to the caller."""
-    g.outcome = type(error).__name__
+    seen = _seen()
+    seen.outcome = type(error).__name__
     if isinstance(error, Unauthenticated):
-        g.line["reason"] = error.reason
+        seen.line["reason"] = error.reason
 
 
 def failed_at(*, reason: str, where: str) -> None:
     """The request ended in a failure of the service: its class and place."""
-    g.line |= {"reason": reason, "where": where}
+    _seen().line |= {"reason": reason, "where": where}
 
 
 def _event(route: str, status: int) -> str:

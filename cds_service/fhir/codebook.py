@@ -76,7 +76,8 @@ class Codebook:
         """`(system, code)` pairs with the usual URI of each system; of a package of a drug also its product."""
         pairs = [(self.aliases.get(system, system), code) for system, code in codings(concept)]
         packages = [_PACKAGE.fullmatch(code) for system, code in pairs if system == NDC]
-        return pairs + [(NDC, f"{package[1]}-{package[2]}") for package in packages if package]
+        pairs.extend((NDC, f"{package[1]}-{package[2]}") for package in packages if package)
+        return pairs
 
     def observation(self, concept: Any) -> tuple[str, Member, bool] | None:
         """What an Observation or component is about: value set, member, and whether only its words say so.

@@ -109,7 +109,7 @@ def is_modified(element: Json) -> bool:
 def codings(concept: Any) -> list[tuple[str, str]]:
     """The `(system, code)` pairs of a CodeableConcept."""
     pairs = []
-    for coding in objects(member(concept, "coding")):
+    for coding in objects(concept.get("coding") if isinstance(concept, dict) else None):
         system, code = coding.get("system"), coding.get("code")
         if isinstance(code, str):
             pairs.append((system.strip() if isinstance(system, str) else "", code.strip()))

@@ -20,7 +20,7 @@ from cds_service.fhir.deadline import FhirFailure, late
 from cds_service.fhir.elements import Json, interval, is_modified, member, moment, objects
 from cds_service.fhir.lanes import Lanes
 from cds_service.fhir.needs import Need
-from cds_service.fhir.ownership import Patient, own
+from cds_service.fhir.ownership import Patient, is_own
 from cds_service.fhir.watch import Watch
 
 GRACE_SECONDS = 0.25
@@ -188,7 +188,7 @@ def _far_enough(need: Need, pages: Sequence[Page], source: Source) -> bool:
 def _supply(need: Need, pages: Sequence[Page], source: Source, truncated: FhirFailure | None = None) -> Supply:
     read = [_resources(need, page.body) for page in pages]
     found = tuple(resource for resources, _ in read for resource in resources)
-    if found and not own(found, source.patient)[0]:
+    if found and not any(is_own(resource, source.patient) for resource in found):
         return Supply(need=need, state=State.UNAVAILABLE, resources=found, reason=OTHERS)
     faulty = next((n for n, (_, fault) in enumerate(read) if fault), None)
     if faulty == 0:

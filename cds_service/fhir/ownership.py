@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from cds_service.crs.timeline import Cause, Unused
 from cds_service.fhir.elements import Json, member
@@ -33,18 +34,28 @@ class Patient:
         return _VERSION.sub("", reference) in (own, base + own)
 
 
-def own(resources: Iterable[Json], patient: Patient) -> tuple[list[Json], list[Unused]]:
-    """The patient's own resources, and the others with the reason why they are not used.
+def is_own(resource: Json, patient: Patient) -> bool:
+    """True for a resource of the patient, and for one that names no patient and that no reader looks at."""
+    owners = _owners(resource)
+    if not owners:
+        return resource.get("resourceType") not in _READ
+    return all(map(patient.owns, owners))
 
-    What names no patient is kept when no reader looks at it, e.g. a Medication.
-    """
+
+def _owners(resource: Json) -> list[Any]:
+    """What it names as its patient."""
+    named = (resource.get("subject"), resource.get("patient"))
+    return [member(item, "reference") for item in named if item is not None]
+
+
+def own(resources: Iterable[Json], patient: Patient) -> tuple[list[Json], list[Unused]]:
+    """The patient's own resources, e.g. a Medication too, and the others with the reason why they are not used."""
     kept, unused = [], []
     for resource in resources:
-        named = [resource[name] for name in ("subject", "patient") if resource.get(name) is not None]
-        references = [member(item, "reference") for item in named]
-        if all(map(patient.owns, references)) and (references or resource.get("resourceType") not in _READ):
+        if is_own(resource, patient):
             kept.append(resource)
         else:
+            references = _owners(resource)
             known = references and all(isinstance(reference, str) for reference in references)
             reference = reference_to(resource)
             unused.append(Unused(reference, OTHERS, Cause.OTHER_PATIENT) if known else Unused(reference, NOBODYS))

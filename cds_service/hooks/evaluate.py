@@ -5,11 +5,13 @@ is asked for at once.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from threading import Lock
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -47,6 +49,8 @@ class Access:
     """How this installation reaches FHIR servers: the allow-list, pooled connections, threads, and the time it has.
 
     `one_phase`: all needs are asked for at once, which is faster, and costs the server them all for every patient.
+    `turn`: held while an answer is worked out. Python works out one at a time anyway: taking turns, the first of many
+    is given when the last begins, and not all of them at the end.
     """
 
     connections: Connections = field(repr=False)
@@ -57,6 +61,7 @@ class Access:
     lanes: Lanes = field(default_factory=lambda: Lanes(LANE_WIDTH))
     breakers: Breakers = field(default_factory=Breakers)
     watch: Watch = field(default_factory=Watch, repr=False)
+    turn: Lock = field(default_factory=Lock, repr=False)
 
     def close(self) -> None:
         """Let go of threads and connections."""
@@ -95,29 +100,40 @@ class Reading:
         return sum(item.cause is Cause.OTHER_PATIENT for item in self.timeline.unused)
 
 
-def evaluate(call: HookCall, knowledge: Knowledge, access: Access, now: datetime) -> Reading:
-    """Gather, read and assess: the steps between a parsed call and what is to be said about it."""
+@contextmanager
+def evaluated(
+    call: HookCall, knowledge: Knowledge, access: Access, now: datetime, orders: Sequence[Json] = ()
+) -> Iterator[Reading]:
+    """Gather, read and assess: the steps between a parsed call and what is to be said about it.
+
+    What is done within it is done in turn: nothing may be waited for. The names of `orders` are gathered too.
+    """
     _same_patient(_resources(call.prefetch.get("patient")), "in the prefetch", call)
     source = _source(call, knowledge, access, now)
     medications = Medications(source)
     first = [need for need in knowledge.needs if need.gate or access.one_phase]
     gathered = gather(first, source)
     supplies = {need.key: gathered[need.key] for need in first if need.gate}
-    with access.watch.stage("read"):
-        timeline, chart = _timeline(call, supplies, medications, knowledge)
     scale = knowledge.content.scale
-    if may_be_exposed(timeline, scale, now):
+    mine = _own(call, supplies, medications, knowledge, orders)
+    with access.watch.stage("read"):
+        timeline, chart = _timeline(call, supplies, mine, medications, knowledge)
+    exposed = may_be_exposed(timeline, scale, now)
+    if exposed:
         supplies = gathered | gather((need for need in knowledge.needs if need not in first), source)
         _same_patient(supplies["patient"].resources, "that was read", call)
-        with access.watch.stage("read"):
-            timeline, chart = _timeline(call, supplies, medications, knowledge)
-        _gradable(supplies, timeline)
+        mine = _own(call, supplies, medications, knowledge, orders)
     elif not timeline.known("therapies", now - SEASON):
         unread = [supply for supply in supplies.values() if supply.gap and "therapies" in supply.need.kinds]
         raise MissingData(_cannot_be_had(unread, medications.failure))
-    with access.watch.stage("assess"):
-        assessment = assess(timeline, scale, now)
-    return Reading(timeline=timeline, assessment=assessment, supplies=supplies, chart=chart, medications=medications)
+    with access.turn:
+        if exposed:
+            with access.watch.stage("read"):
+                timeline, chart = _timeline(call, supplies, mine, medications, knowledge)
+            _gradable(supplies, timeline)
+        with access.watch.stage("assess"):
+            assessment = assess(timeline, scale, now)
+        yield Reading(timeline=timeline, assessment=assessment, supplies=supplies, chart=chart, medications=medications)
 
 
 def _same_patient(resources: Iterable[Json], where: str, call: HookCall) -> None:
@@ -167,32 +183,53 @@ def _client(call: HookCall, access: Access) -> FhirClient | str:
     )
 
 
-def _timeline(
-    call: HookCall, supplies: Mapping[str, Supply], medications: Medications, knowledge: Knowledge
-) -> tuple[Timeline, Chart]:
-    """All that was gathered, and what the prefetch holds that answers no need: under other keys, or of other types."""
-    source = medications.source
+class _Mine(NamedTuple):
+    """The patient's own resources, the others with the reason why they are not used, and medications by their keys."""
+
+    resources: list[Json]
+    unused: list[Unused]
+    medications: dict[str, Json]
+
+
+def _own(
+    call: HookCall,
+    supplies: Mapping[str, Supply],
+    medications: Medications,
+    knowledge: Knowledge,
+    orders: Sequence[Json] = (),
+) -> _Mine:
+    """All that was gathered, and what the prefetch holds that answers no need: under other keys, or of other types.
+
+    Names of medications that they or the orders only refer to are gathered now.
+    """
     asked = {need.key: need for need in knowledge.needs}
     others = [value for key, value in call.prefetch.items() if key not in asked or not is_answer(asked[key], value)]
     resources = [resource for supply in supplies.values() for resource in supply.resources]
     resources += [resource for value in others for resource in _resources(value)]
-    mine, unused = own(newest_versions(resources), source.patient)
-    named = medications.for_resources(mine)
+    mine, unused = own(newest_versions(resources), medications.source.patient)
+    return _Mine(mine, unused, medications.for_resources([*mine, *orders]))
+
+
+def _timeline(
+    call: HookCall, supplies: Mapping[str, Supply], mine: _Mine, medications: Medications, knowledge: Knowledge
+) -> tuple[Timeline, Chart]:
+    """What is known of the patient, and what it was read with."""
+    source, unused = medications.source, list(mine.unused)
     chart = Chart(
         codebook=knowledge.codebook,
         scale=knowledge.content.scale,
         now=source.now,
         zone=knowledge.zone,
-        medications=named,
+        medications=mine.medications,
     )
-    patient = next((item for item in mine if _is_patient(item, call)), None)
+    patient = next((item for item in mine.resources if _is_patient(item, call)), None)
     if patient is not None and is_modified(patient):
         unused.append(Unused(reference_to(patient), f"the patient: {MODIFIED}"))
         patient = None
     unknown = gaps(supplies, source.now)
-    for kind, gap in medications.gaps(mine, named).items():
+    for kind, gap in medications.gaps(mine.resources, mine.medications).items():
         add_gap(unknown, kind, gap)
-    timeline = read_timeline(mine, patient, chart, unknown, unused)
+    timeline = read_timeline(mine.resources, patient, chart, unknown, unused)
     if "patient" in supplies and timeline.birth_date is None and "birth_date" not in unknown:
         timeline = replace(timeline, gaps={**unknown, "birth_date": Gap("no date of birth is on record")})
     return timeline, chart

@@ -14,7 +14,7 @@ from cds_service.fhir.readers.session import read_session
 from cds_service.hooks.answer import Answer
 from cds_service.hooks.call import OrderCall, OrderSelectCall, read_call
 from cds_service.hooks.cards import Desk
-from cds_service.hooks.evaluate import Access, Reading, evaluate
+from cds_service.hooks.evaluate import Access, Reading, evaluated
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.order_cards import order_cards
 
@@ -39,12 +39,14 @@ def _answer(
     access: Access,
     now: datetime,
 ) -> Answer:
-    reading = evaluate(call, knowledge, access, now)
     content = knowledge.content
-    session = _session(call, selections, reading)
-    reading = reading.without(session.unused)
-    desk = Desk.of(call, service_id, knowledge, reading.assessment, now)
-    with access.watch.stage("cards"):
+    with (
+        evaluated(call, knowledge, access, now, call.context.orders) as reading,
+        access.watch.stage("cards"),
+    ):
+        session = _session(call, selections, reading)
+        reading = reading.without(session.unused)
+        desk = Desk.of(call, service_id, knowledge, reading.assessment, now)
         timeline = _without_session(reading.timeline, session)
         reviews = review(timeline, reading.assessment, content.scale, content.protocol, session)
         drafts = {reference_to(resource): resource for resource in call.context.orders}

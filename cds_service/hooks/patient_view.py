@@ -7,7 +7,7 @@ from cds_service.crs.advice import advise
 from cds_service.hooks.answer import Answer
 from cds_service.hooks.call import HookCall, read_call
 from cds_service.hooks.cards import Desk, cards
-from cds_service.hooks.evaluate import Access, evaluate
+from cds_service.hooks.evaluate import Access, evaluated
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.offers import offers
 
@@ -15,10 +15,9 @@ from cds_service.hooks.offers import offers
 def answer_patient_view(body: Any, service_id: str, knowledge: Knowledge, access: Access, now: datetime) -> Answer:
     """The answer to a patient-view call at `now`. Raises the errors of the contract, never hides one as no cards."""
     call = read_call(body, "patient-view", HookCall)
-    reading = evaluate(call, knowledge, access, now)
     content = knowledge.content
-    desk = Desk.of(call, service_id, knowledge, reading.assessment, now)
-    with access.watch.stage("cards"):
+    with evaluated(call, knowledge, access, now) as reading, access.watch.stage("cards"):
+        desk = Desk.of(call, service_id, knowledge, reading.assessment, now)
         advice = advise(reading.timeline, reading.assessment, content.scale, content.protocol)
         return Answer(
             desk=desk,

@@ -13,11 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
+from http.client import HTTPException
+from ssl import SSLError
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError
+from urllib3.exceptions import SSLError as UntrustedError
 from urllib3.util.connection import create_connection
 
 from cds_service.fhir.addresses import Networks, permitted
@@ -133,10 +136,30 @@ class _HttpsPool(HTTPSConnectionPool):
 
 
 class _CheckedHttpPool(HTTPConnectionPool):
+    """Sends a request once, to the URL as it is written: to encode it here too would cost as much as to send it."""
+
     ConnectionCls = _CheckedHttp
 
+    def urlopen(self, method: str, url: str, *options: Any, **named: Any) -> Any:
+        """The answer, its body not yet read. Raises what the library does: its count of tries, none left, says what."""
+        connection, answer, retries = self._get_conn(), None, named["retries"]
+        try:
+            how = {name: named[name] for name in ("headers", "timeout", "preload_content", "decode_content")}
+            answer = self._make_request(connection, method, url, response_conn=connection, **how)
+            return answer
+        except SSLError as error:
+            retries.increment(method, url, error=UntrustedError(error), _pool=self)
+        except (OSError, HTTPException) as error:
+            retries.increment(method, url, error=ProtocolError("Connection aborted.", error), _pool=self)
+        except HTTPError as error:
+            retries.increment(method, url, error=error, _pool=self)
+        finally:
+            if answer is None:
+                connection.close()
+                self._put_conn(None)
 
-class _CheckedHttpsPool(HTTPSConnectionPool):
+
+class _CheckedHttpsPool(_CheckedHttpPool, HTTPSConnectionPool):
     ConnectionCls = _CheckedHttps
 
 

@@ -43,7 +43,9 @@ def serve_hooks(app: Flask, needs: tuple[Need, ...], store: Store, observer: Obs
         body = parse(read_body(maximum_body_bytes))
         given = answer_and_remember(known, body, caller(), now())
         observer.answered(known.id, given)
-        return answer(orjson.dumps(given.response))
+        response = answer(orjson.dumps(given.response))
+        response.call_on_close(lambda: given)  # what was read is let go of when the answer is sent, not before
+        return response
 
     @app.post("/cds-services/<service_id>/feedback")
     def feedback(service_id: str) -> Response:

@@ -47,6 +47,7 @@ def test_only_the_store_speaks_to_a_database_and_only_plots_load_matplotlib() ->
 
 def test_the_rules_read_with_the_standard_library_only() -> None:
     allowed = {
+        "bisect",
         "collections",
         "dataclasses",
         "datetime",
@@ -55,6 +56,7 @@ def test_the_rules_read_with_the_standard_library_only() -> None:
         "functools",
         "itertools",
         "math",
+        "operator",
         "re",
         "typing",
     }

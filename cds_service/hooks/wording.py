@@ -12,6 +12,8 @@ from cds_service.crs.figures import span
 from cds_service.crs.sentences import Line, Say
 
 MAXIMUM_SUMMARY = 139
+_HARMLESS = re.compile(r"(?:[A-Za-z0-9,;()%+=/°µ-]| (?! )|(?<![wW])\.(?![A-Za-z]))*")
+"""Most of what is shown: numbers with units, and words between which there is one space."""
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#!&$])")
 _DOMAIN = re.compile(r"(?i)(?<=[a-z0-9])\.(?=[a-z]{2})")
 _LINK = re.compile(r"(?i)(?<=:)(?=//)|(?<=www)(?=\.)|(?<=\S)(?=@)|(?<=@)(?=\S)")
@@ -32,6 +34,8 @@ def escaped(value: str) -> str:
 
     Some readers link addresses even when they are escaped: a space within breaks them.
     """
+    if _HARMLESS.fullmatch(value):
+        return value
     return _DOMAIN.sub(r"\\.", _LINK.sub(" ", _SPECIAL.sub(r"\\\1", one_line(value))))
 
 
@@ -88,6 +92,7 @@ class Wording:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        environment.globals.clear()
         environment.filters["sentence"] = lambda value: str(value)[:1].upper() + str(value)[1:]
         self._sentences = {Say(key): environment.from_string(text) for key, text in sentences.items()}
         self._templates = {name: environment.from_string(text) for name, text in templates.items()}

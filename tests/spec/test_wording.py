@@ -112,6 +112,12 @@ def test_t72_nothing_that_is_escaped_makes_markup(value: str) -> None:
     assert kinds <= {f"{name}_{end}" for name in allowed for end in ("open", "close")} | {"inline", "text"}
 
 
+@for_all(st.text("aAwW.@:/ -0_%°,[\n\u202e", max_size=12))
+def test_t72_what_needs_no_escape_by_one_look_is_what_no_rule_changes(value: str) -> None:
+    changed = re.search(r"[\\`*_\[\]<>|~#!&$]|\S@|@\S|(?i:[a-z0-9]\.[a-z]{2}|://|www\.)|  ", value)
+    assert (escaped(value) == value) is (changed is None and value.isprintable())
+
+
 def test_a_template_shows_a_value_as_text_and_markdown_as_markup() -> None:
     wording = Wording({}, {"t": "{{ value }} {{ ready }}"})
     assert wording.detail("t", value="<b>", ready=Markdown("**now**")) == "\\<b\\> **now**"

@@ -45,9 +45,8 @@ def only_new(only: bool) -> Iterator[None]:
 class _TimedReads(io.RawIOBase):
     """What comes in on a socket, each read allowed only the time that is left. Raises TimeoutError after that."""
 
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        self._sock, self._deadline = sock, deadline
-        self._reads = sock.makefile("rb", buffering=0)
+    def __init__(self, sock: socket.socket, reads: io.RawIOBase, deadline: Deadline) -> None:
+        self._sock, self._reads, self._deadline = sock, reads, deadline
 
     def readable(self) -> bool:
         return True
@@ -69,8 +68,7 @@ class _TimedAnswer(http.client.HTTPResponse):
         super().__init__(sock, *options, **named)
         deadline = DEADLINE.get()
         if deadline is not None:
-            untimed, self.fp = self.fp, io.BufferedReader(_TimedReads(sock, deadline), 65_536)
-            untimed.close()
+            self.fp = io.BufferedReader(_TimedReads(sock, self.fp.detach(), deadline), 65_536)
 
 
 class _TimedHttp(HTTPConnection):

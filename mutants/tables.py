@@ -14,8 +14,9 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import cache, partial
 from hashlib import sha256
 from itertools import groupby, pairwise
 from tempfile import TemporaryDirectory
@@ -186,8 +187,10 @@ def main(arguments: Sequence[str]) -> int:
         cards = tree.root / "cards"
         names = sorted(path.relative_to(cards).as_posix() for path in cards.rglob("*.toml"))
         folders = groupby((name for name in names if name.startswith(wanted)), _folder)
-        new = sum(_tried(tree, LOOKS[folder], files, known) for folder, files in folders)
-    return int(bool(new))
+        began = monotonic()
+        found = sum((_tried(tree, LOOKS[folder], files, known) for folder, files in folders), Counter[str]())
+    _say(f"{_summary('all', found)} in {(monotonic() - began) / 60:.0f} min")
+    return int(bool(found["new"]))
 
 
 def _folder(name: str) -> str:
@@ -195,36 +198,40 @@ def _folder(name: str) -> str:
     return name.partition("/")[0].removesuffix(".toml")
 
 
-def _tried(tree: Tree, looks: Sequence[Step], files: Iterable[str], known: str) -> int:
-    """Try the mutants of files of one folder; how many live that are not known."""
-    limit = limit_for(looks)
-    return sum(_file(tree, f"cards/{name}", looks, limit, known) for name in files)
+def _tried(tree: Tree, looks: Sequence[Step], files: Iterable[str], known: str) -> Counter[str]:
+    """Try the mutants of files of one folder; how many met which end."""
+    limit = cache(partial(limit_for, looks))
+    return sum((_file(tree, f"cards/{name}", looks, limit, known) for name in files), Counter[str]())
 
 
-def _file(tree: Tree, name: str, looks: Sequence[Step], limit: int, known: str) -> int:
-    """Try the mutants of a file; how many live that are not known."""
+def _file(tree: Tree, name: str, looks: Sequence[Step], limit: Callable[[], int], known: str) -> Counter[str]:
     text = (tree.root / name).read_text(encoding="utf-8")
-    began, done, rows, killed = monotonic(), _killed(), [], Counter[str]()
-    mutants = list(mutants_of(text))
-    for number, (words, changed) in enumerate(mutants, 1):
+    done, found = _killed(), Counter[str]()
+    for words, changed in mutants_of(text):
         digest = sha256(f"{name}\0{changed}".encode()).hexdigest()
         by = done.get(digest)
         if by is None:
+            within = limit()
             with tree.changed(name, changed):
-                by = _noticed(tree, looks, limit)
+                by = _noticed(tree, looks, within)
             _keep({"file": name, "change": words, "by": by, "digest": digest})
         if by is None:
-            rows.append(f"| {name.removeprefix('cards/')} | {words} |")
-            _say(f"    {'known' if rows[-1] in known else 'NEW  '} {rows[-1]}")
-        else:
-            killed["refused" if by.startswith(REFUSED) else "failed"] += 1
-        if number % 50 == 0:
-            _say(f"    {name}: {number} of {len(mutants)} tried")
-    _say(
-        f"{name:36} {len(mutants):4} mutants {killed['failed']:4} killed by tests {killed['refused']:3} "
-        f"refused as content {len(rows):3} survived in {monotonic() - began:.0f} s"
+            row = f"| {name.removeprefix('cards/')} | {words} |"
+            found["new"] += row not in known
+            _say(f"    {'known' if row in known else 'NEW  '} {row}")
+        found["mutants"] += 1
+        found["survived" if by is None else "refused" if by.startswith(REFUSED) else "killed"] += 1
+        if found["mutants"] % 50 == 0:
+            _say(f"    {name}: {found['mutants']} tried")
+    _say(_summary(name.removeprefix("cards/"), found))
+    return found
+
+
+def _summary(name: str, found: Counter[str]) -> str:
+    return (
+        f"{name:32} {found['mutants']:4} mutants {found['killed']:4} killed by tests "
+        f"{found['refused']:3} refused as content {found['survived']:3} survived"
     )
-    return sum(row not in known for row in rows)
 
 
 def _noticed(tree: Tree, looks: Sequence[Step], limit: int) -> str | None:

@@ -214,27 +214,25 @@ def test_only_weights_within_a_month_of_the_latest_contradict_it(days: float, ju
 
 
 @pytest.mark.parametrize(
-    ("years", "kilograms", "plausible"),
+    ("ages", "low", "high"),
     [
-        (0, "16", True),
-        (0, "16.1", False),
-        (2, "27", True),
-        (5, "45", True),
-        (5, "176", False),
-        (5, "6.9", False),
-        (9, "85", True),
-        (13, "150", True),
-        (14, "20", True),
-        (14, "19.9", False),
-        (50, "300", True),
-        (50, "19.9", False),
+        ((0,), "1", "16"),
+        ((1, 2), "5", "27"),
+        ((3, 5), "7", "45"),
+        ((6, 9), "10", "85"),
+        ((10, 13), "14", "150"),
+        ((14, 50), "20", "300"),
     ],
 )
-def test_a_weight_that_no_patient_of_that_age_has_gives_no_dose(years: int, kilograms: str, plausible: bool) -> None:
-    found = usable(weight(kilograms, 1), years=years)
-    assert isinstance(found, UsableWeight) is plausible
-    if isinstance(found, NoWeight):
-        assert found.reason == f"the charted weight of {kilograms} kg is not plausible at {years} years"
+def test_n_03_a_weight_that_no_patient_of_that_age_has_gives_no_dose(
+    ages: tuple[int, ...], low: str, high: str
+) -> None:
+    beyond = [str(Decimal(low) - Decimal("0.1")), str(Decimal(high) + Decimal("0.1"))]
+    for years in ages:
+        assert all(isinstance(usable(weight(known, 1), years=years), UsableWeight) for known in (low, high))
+        assert [usable(weight(wrong, 1), years=years) for wrong in beyond] == [
+            NoWeight(f"the charted weight of {wrong} kg is not plausible at {years} years") for wrong in beyond
+        ]
 
 
 def test_without_an_age_only_the_bounds_of_the_reader_hold() -> None:

@@ -95,6 +95,29 @@ SCALE = {
     "inferable.fahrenheit": "86 to 113 [degF]",
     "inferable.pressure": "30 to 300 mm[Hg]",  # DQ-06
 }
+DEVICES = {
+    "room-air": ("room air", ""),
+    "nasal-cannula": ("nasal cannula", ""),
+    "oxygen-unspecified": ("oxygen", "how the oxygen is given is not charted"),
+    "tracheostomy-tube": (
+        "tracheostomy tube",
+        "a tracheostomy tube alone is not ventilation: confirm the support",
+    ),
+    "blow-by": ("blow-by", ""),
+    "simple-mask": ("simple face mask", ""),
+    "aerosol-mask": ("aerosol mask", "an aerosol mask is counted as a face mask: confirm"),
+    "face-tent": ("face tent", "a face tent is counted as a face mask: confirm"),
+    "tracheostomy-mask": ("tracheostomy mask", "a tracheostomy mask is counted as a face mask: confirm"),
+    "venturi": ("Venturi mask", ""),
+    "partial-rebreather": ("partial rebreather mask", ""),
+    "non-rebreather": ("non-rebreather mask", ""),
+    "high-flow-nasal-cannula": ("high-flow nasal cannula", ""),
+    "cpap": ("CPAP", ""),
+    "bilevel": ("BiPAP", ""),
+    "positive-pressure": ("positive pressure ventilation", ""),
+    "intubation": ("intubation", ""),
+    "ventilator": ("mechanical ventilation", ""),
+}
 
 DEXAMETHASONE = {
     "kind": "medication",
@@ -342,6 +365,11 @@ def _rows(key: str, value: Any) -> Iterator[tuple[str, str]]:
 
 def test_the_scale_holds_the_figures_and_devices_of_astct_2019_and_no_others() -> None:
     assert rows("scales/astct-2019.toml") == SCALE
+
+
+def test_a_device_is_called_by_its_own_name_and_doubted_for_its_own_reason() -> None:
+    devices = table("scales/astct-2019.toml")["device"]
+    assert {device["id"]: (device["display"], device.get("caution", "")) for device in devices} == DEVICES
 
 
 def test_there_are_the_orders_of_the_protocol_and_no_others() -> None:

@@ -31,7 +31,7 @@ REFUSED = "refused:"
 IMPORTED_ONCE = ("cds_service.web.app", "cds_service.cli.serve", "tests.bedside", "tests.chart")
 NUMBER = re.compile(r"^(?P<key>[\w.-]+) = (?P<number>-?\d+(?:\.\d+)?)(?=\s*$)", re.MULTILINE)
 PART = re.compile(r"(?P<key>\b[a-z]+) = (?P<number>-?\d+(?:\.\d+)?)(?=\s*[,}])")
-WORD = re.compile(r"^(?P<key>[\w.-]+) = \"?(?P<word>true|false|worse|not-better)\b", re.MULTILINE)
+WORD = re.compile(r"^(?P<key>[\w.-]+) = \"?(?P<word>true|false|worse|not-better)\"?$", re.MULTILINE)
 OTHER = {"true": "false", "false": "true", "worse": "not-better", "not-better": "worse"}
 BLOCK = re.compile(r"^\[\[(?P<kind>[\w.]+)\]\]\n(?:(?!\[).*\n?)*", re.MULTILINE)
 FIGURE = re.compile(r"^[\w.-]+ = \{ (?:value|low) = .*\}\n", re.MULTILINE)

@@ -16,8 +16,8 @@ $(READY): pyproject.toml requirements-dev.lock
 demo: $(READY) ## the stories, their cards, and a service to try things on (ARGS=--once ends after printing)
 	$(BIN)/crs-cds demo $(ARGS)
 
-test: $(READY) ## the whole test suite (ARGS="-k sepsis" and the like go to pytest)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(READY) ## the whole test suite, by three workers (ARGS="-k sepsis" and the like go to pytest, which then works alone)
+	$(BIN)/python -m pytest $(or $(ARGS),--numprocesses 3 --no-loadscope-reorder)
 
 hard: $(READY) ## a million generated patients for two graders, 20,000 generated calls, 20,000 changed inputs
 	CRS_TESTS_PATIENTS=1000000 CRS_TESTS_CALLS=20000 CRS_TESTS_FUZZ=20000 $(BIN)/python -m pytest \

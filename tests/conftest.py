@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from xdist.remote import Producer
 
 from cds_service.clients.trusted import TrustedClient
 from cds_service.content.load import load
@@ -19,10 +20,12 @@ from cds_service.store.store import Store
 from cds_service.web.app import create_app
 from cds_service.web.settings import Settings
 from cds_service.web.state import prepare_state
+from tests import warm
 from tests.answers import PATIENT
 from tests.hapi_server import load_stories, running_hapi
 from tests.hazards_check import HazardsCheck
 from tests.hazards_table import hazards
+from tests.parallel import ByFile
 from tests.postgres import database_in, running_postgres
 from tests.server import NOW, Fhir, Service, fhir_server, prefetch, service_process, stories
 
@@ -35,6 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(HazardsCheck(config, hazards()))
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Share the suite out by file."""
+    return ByFile(config, log)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A state folder with an empty store, to be copied; what runs without one of its own gets a copy too."""
@@ -45,6 +53,13 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         shared = shutil.copytree(empty, tmp_path_factory.mktemp("state"), dirs_exist_ok=True)
         environment.setenv("CRS_CDS_STATE_FOLDER", str(shared))
         yield empty
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _commands() -> Iterator[None]:
+    """The process that commands are copies of, ended when all is done."""
+    yield
+    warm.end()
 
 
 @pytest.fixture(scope="session")
@@ -97,10 +112,12 @@ def story_server() -> Iterator[Fhir]:
 def hapi(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base of a HAPI FHIR server that holds every story, moved to NOW."""
     plugins = pytestconfig.pluginmanager
+    terminal = plugins.getplugin("terminalreporter")  # one worker of several has none, and nobody waits for it alone
 
     def say(line: str) -> None:
         with plugins.getplugin("capturemanager").global_and_fixture_disabled():
-            plugins.getplugin("terminalreporter").write_line(line)
+            if terminal is not None:
+                terminal.write_line(line)
 
     with running_hapi(tmp_path_factory.mktemp("hapi") / "log", say) as base:
         load_stories(base)

@@ -1,6 +1,7 @@
 """The run of the whole suite fails when a row that blocks a release has no test that passed.
 
-Of a selection nothing can be said, so it is not judged.
+Of a selection nothing can be said, so it is not judged; nor is the part of the suite that one of several workers runs:
+what all of them saw is judged where they report to.
 """
 
 from collections.abc import Iterable
@@ -8,6 +9,9 @@ from collections.abc import Iterable
 import pytest
 
 from tests.hazards_table import Hazard, shows
+
+SELECTIONS = ("collectonly", "keyword", "markexpr", "deselect", "lf", "stepwise")
+"""Options by which fewer tests are run. Workers say what they selected to nobody, so the options must."""
 
 
 class HazardsCheck:
@@ -18,13 +22,9 @@ class HazardsCheck:
         self._shown: set[str] = set()
         self._whole = (
             config.args_source is pytest.Config.ArgsSource.TESTPATHS
-            and not config.getoption("collectonly")
-            and not config.getoption("lf", default=False)
+            and not any(config.getoption(option, default=False) for option in SELECTIONS)
+            and not hasattr(config, "workerinput")
         )
-
-    def pytest_deselected(self) -> None:
-        """A selection was asked for."""
-        self._whole = False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take a test that passed into account."""

@@ -35,6 +35,8 @@ STORIES = ROOT / "fhir_fixtures"
 HOST = "127.0.0.1"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SECONDS = 20
+START_SECONDS = 60
+"""Generous: several services may start at once on a busy machine."""
 FAILING = "X-Tests-Fail"
 """A request with this header makes the service fail in the middle."""
 
@@ -230,7 +232,7 @@ def clean_environment(**settings: str) -> dict[str, str]:
 
 
 def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + SECONDS
+    end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and process.poll() is None:
         try:
             if requests.get(url, timeout=1).status_code == 200:

@@ -107,3 +107,33 @@ def test_a_test_that_fails_shows_no_row(suite: pytest.Pytester) -> None:
     suite.makeconftest(CONFTEST % f"{SOUND}, row(6)")
     ended = suite.runpytest_inprocess()
     ended.stdout.fnmatch_lines("*hazards.toml: T06")
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        ["tests/test_sample.py"],
+        ["-k", "t01"],
+        ["-m", "not skip"],
+        ["--deselect", "tests/test_sample.py::test_t01_a_call_to_nobody"],
+        ["--collect-only"],
+    ],
+    ids=" ".join,
+)
+def test_of_a_selection_nothing_is_said(suite: pytest.Pytester, selection: list[str]) -> None:
+    suite.makeconftest(CONFTEST % f"{SOUND}, row(9)")
+    ended = suite.runpytest_inprocess(*selection)
+    assert ended.ret == pytest.ExitCode.OK
+    ended.stdout.no_fnmatch_line("*hazards.toml*")
+
+
+def test_what_several_workers_saw_is_judged_once_and_as_one(suite: pytest.Pytester) -> None:
+    suite.path.joinpath("tests/test_more.py").write_text("def test_t06_more(): pass", encoding="utf-8")
+    suite.makeconftest(CONFTEST % f"{SOUND}, row(6)")
+    ended = suite.runpytest_inprocess("--numprocesses", "2", "--dist", "loadfile")
+    assert ended.ret == pytest.ExitCode.OK
+    ended.stdout.no_fnmatch_line("*hazards.toml*")
+    suite.makeconftest(CONFTEST % f"{SOUND}, row(6), row(9)")
+    ended = suite.runpytest_inprocess("--numprocesses", "2", "--dist", "loadfile")
+    assert ended.ret == pytest.ExitCode.TESTS_FAILED
+    ended.stdout.fnmatch_lines("no passing test shows these rows of tests/hazards.toml: T09")

@@ -1,4 +1,4 @@
-"""The command line, run as its users run it: a process, its output, its exit status."""
+"""The command line, as its users know it: a process, its output, its exit status."""
 
 import json
 import os
@@ -10,26 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
+from tests.server import clean_environment
+
 STORIES = Path(__file__).parents[2] / "fhir_fixtures"
 BUNDLE = STORIES / "grade-3-one-vasopressor" / "bundle.json"
 
 
 def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `crs-cds` with a wide terminal and no settings but those given."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CRS_CDS_")}
-    return subprocess.run(
-        [sys.executable, "-m", "cds_service", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**inherited, "COLUMNS": "200", **environment},
-    )
+    return warm.run([*map(str, arguments)], clean_environment(**{"COLUMNS": "200", **environment}), Path.cwd())
 
 
 def test_help_names_every_command() -> None:
-    shown = run("--help")
-    assert shown.returncode == 0
+    shown = subprocess.run([sys.executable, "-m", "cds_service", "--help"], capture_output=True, text=True, check=True)
     names = (
         "serve demo grade fire keys switch explain fixtures doctor prefetch conformance canary content report records"
     )

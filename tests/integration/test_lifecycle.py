@@ -1,6 +1,6 @@
 """The service is stopped, killed and flooded: what was begun is answered, what was acknowledged is kept (T85, T88-T90).
 
-CRS_TESTS_STOPS and CRS_TESTS_KILLS say how often; `make chaos` kills it more often.
+`CRS_TESTS_STOPS` and `CRS_TESTS_KILLS` say how often: 10 and 20 times in CI, and `make chaos` kills it more often.
 """
 
 import os
@@ -19,8 +19,8 @@ from tests.chaos import assert_kills_lose_nothing, workers
 from tests.server import SECONDS, Fhir, Service, hook_call, service_process
 
 IN_FLIGHT = 8
-STOPS = int(os.environ.get("CRS_TESTS_STOPS", "10"))
-KILLS = int(os.environ.get("CRS_TESTS_KILLS", "20"))
+STOPS = int(os.environ.get("CRS_TESTS_STOPS", "3"))
+KILLS = int(os.environ.get("CRS_TESTS_KILLS", "4"))
 
 
 def eventually(true: Any) -> None:
@@ -40,7 +40,7 @@ def status(service: Service, path: str) -> int:
 
 
 def test_t90_what_was_begun_when_the_service_is_stopped_is_answered(tmp_path: Path, fhir: Fhir) -> None:
-    """Ten stops, each with calls that wait for their FHIR server."""
+    """Several stops, each with calls that wait for their FHIR server."""
     settings = {"CRS_CDS_STATE_FOLDER": str(tmp_path / "state"), "CRS_CDS_DEADLINE_SECONDS": "20"}
     go = Event()
     for _ in range(STOPS):

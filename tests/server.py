@@ -6,6 +6,7 @@ thread, which counts what it is asked and can be told to be slow or to fail.
 `python -m tests.server` is the process of `Service`.
 """
 
+import gc
 import os
 import socket
 import subprocess
@@ -238,7 +239,7 @@ def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
             if requests.get(url, timeout=1).status_code == 200:
                 return
         except requests.RequestException:
-            time.sleep(0.02)
+            time.sleep(0.05)
     raise AssertionError(f"the service did not start: {log.read_text()}")
 
 
@@ -263,6 +264,7 @@ def _main() -> None:
             raise ValueError(f"{request.path} {request.headers}")
         return now
 
+    gc.freeze()  # or each worker would look through all that is loaded when it ends, and have it copied
     app = partial(create_app, settings, knowledge, clock, clients)
     Server(app, HOST, port, workers, settings.state_folder, settings.drain_seconds).run()
 

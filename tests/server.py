@@ -8,15 +8,17 @@ thread, which counts what it is asked and can be told to be slow or to fail.
 
 import gc
 import os
+import random
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
+from itertools import cycle
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
@@ -35,6 +37,8 @@ ROOT = Path(__file__).parents[1]
 STORIES = ROOT / "fhir_fixtures"
 HOST = "127.0.0.1"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+PORTS, WORKERS = range(10_000, 30_000), 16
+"""Below the ports that a system gives to whoever asks for any; shared out among the workers of the suite."""
 SECONDS = 20
 START_SECONDS = 60
 """Generous: several services may start at once on a busy machine."""
@@ -51,10 +55,19 @@ def stories() -> list[Story]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that is not given to anybody else of the suite meanwhile."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, port := next(_ports())))
+            return port
+
+
+@cache
+def _ports() -> Iterator[int]:
+    """Those of this worker, in any order: another run of the suite may take from the same ones."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    own = PORTS[worker % WORKERS :: WORKERS]
+    return cycle(random.sample(own, len(own)))
 
 
 @dataclass(frozen=True)

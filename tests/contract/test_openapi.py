@@ -33,7 +33,7 @@ from tests.server import hook_call
 
 Json = dict[str, Any]
 DOCUMENT: Json = json.loads(Path(cds_service.__file__).with_name("web").joinpath("openapi.json").read_text("utf-8"))
-CALLS = int(os.environ.get("CRS_TESTS_CALLS", "400"))
+CALLS = int(os.environ.get("CRS_TESTS_CALLS", "200"))
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

@@ -21,7 +21,7 @@ from tests.hostile import Hostile
 from tests.server import Fhir, Service, hook_call, service_process, stories
 
 CALLS = int(os.environ.get("CRS_TESTS_FAULTS", "150"))
-DEADLINE = 1.0
+DEADLINE = 2.0
 OVERHEAD = 4.0
 """Beyond the deadline: what a busy machine may need to grade, and to hand over the pages that it has."""
 AT_ONCE = 8

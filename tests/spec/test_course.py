@@ -258,6 +258,8 @@ def test_only_a_culture_ordered_or_drawn_in_the_look_back_is_taken(step: str, ho
         ([("negative", 72)], True),
         ([("negative", 72.1)], False),
         ([("negative", 2), ("positive", 30)], False),
+        ([("negative", 2), ("positive", 72)], False),
+        ([("negative", 2), ("positive", 72.1)], True),
         ([("positive", 2)], False),
         ([("negative", 20), ("drawn", 2)], True),
     ],

@@ -6,13 +6,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Lock
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from flask.testing import FlaskClient
 
+from cds_service.crs.assessment import Assessment
 from cds_service.fhir import second_try
+from cds_service.fhir.addresses import fhir_server
+from cds_service.fhir.client import Connections
 from cds_service.fhir.needs import Need
-from cds_service.hooks.evaluate import LANE_WIDTH
+from cds_service.hooks.call import HookCall, read_call
+from cds_service.hooks.evaluate import LANE_WIDTH, Access, evaluated
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.web.app import THREADS
 from tests.answers import (
@@ -29,9 +34,11 @@ from tests.answers import (
     not_lower,
     refusal,
 )
+from tests.bedside import knowledge
+from tests.chart import exact
 from tests.conftest import MakeApp
 from tests.hostile import hostile, whole
-from tests.server import Fhir, hook_call, stories
+from tests.server import NOW, Fhir, hook_call, stories
 
 EMPTY = whole(json.dumps({"resourceType": "Bundle", "type": "searchset"}).encode())
 SECONDS = 10
@@ -74,6 +81,25 @@ def test_in_one_phase_all_needs_are_one_wave(make_app: MakeApp, fhir: Fhir) -> N
     client = make_app(fhir_servers=fhir.base, deadline_seconds=SECONDS, one_phase=True)
     assert assessment(answer(client, fhirServer=fhir.base))["grade"] == 3
     assert len(fhir.asked) == len(KEYS)
+
+
+def test_t89_while_one_answer_is_worked_out_another_has_its_data_gathered_and_waits_for_its_turn(fhir: Fhir) -> None:
+    with ThreadPoolExecutor(len(KEYS)) as queries, ThreadPoolExecutor(1) as another:
+        servers = (fhir_server(fhir.base),)
+        access = Access(connections=Connections(), executor=queries, allow_list=servers, deadline_seconds=SECONDS)
+        call = read_call(exact(hook_call(PATIENT, fhirServer=fhir.base)), "patient-view", HookCall)
+
+        def graded() -> Assessment:
+            with evaluated(call, knowledge(), access, NOW) as reading:
+                return reading.assessment
+
+        with evaluated(call, knowledge(), access, NOW) as first:
+            fhir.asked.clear()
+            second = another.submit(graded)
+            with pytest.raises(TimeoutError):
+                second.result(1)
+            assert len(fhir.asked) == len(KEYS)
+        assert second.result(SECONDS) == first.assessment
 
 
 @pytest.mark.parametrize("patient", [str(story.expect["patient"]) for story in stories()])
@@ -140,7 +166,7 @@ def at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def place(knowledge: Knowledge, key: str, patient: str = PATIENT) -> str:
     """The part of a request by which this need's query is known."""
     need: Need = next(need for need in knowledge.needs if need.key == key)
-    return f"/{need.path(patient)}"
+    return unquote(f"/{need.path(patient)}")
 
 
 @pytest.mark.parametrize(

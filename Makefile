@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test hard mutants mutants-cards planted fuzz check format rules bench chaos soak lock audit sbom clean
+.PHONY: demo test hard mutants mutants-cards planted fuzz check format rules bench chaos available soak lock audit sbom clean
 
 $(READY): pyproject.toml requirements-dev.lock
 	$(PYTHON) -m venv $(VENV)
@@ -57,6 +57,9 @@ bench: $(READY) ## latency and throughput of patient-view beside a bare Flask vi
 
 chaos: $(READY) ## kill the service under load, 200 times (ARGS=20 for fewer): is anything lost that was acknowledged?
 	$(BIN)/python -m tests.chaos $(or $(ARGS),200)
+
+available: $(READY) ## two minutes each without EHR, without database, beside an EHR that hangs: what is answered? (ARGS=20 for seconds)
+	$(BIN)/python -m tests.available $(or $(ARGS),120)
 
 soak: $(READY) ## full load for 10 minutes (ARGS=60 for seconds), then a flood: does anything grow, does it recover?
 	$(BIN)/python -m tests.soak $(or $(ARGS),600)

@@ -52,12 +52,16 @@ def use(service: Service) -> Use:
 
 
 class Load:
-    """Clients that call as fast as they are answered; seconds of each answer by its status."""
+    """Clients that call as fast as they are answered, or `every` so many seconds; seconds of each answer by its status.
 
-    def __init__(self, service: Service, filled: dict[str, Any], clients: int) -> None:
+    `members` are those of every call beside its hook and patient.
+    """
+
+    def __init__(self, service: Service, members: dict[str, Any], clients: int, every: float = 0) -> None:
         self.taken: dict[int, list[float]] = {}
+        self._every = every
         self._end, self._lock = Event(), Lock()
-        self._threads = [Thread(target=self._work, args=(service, filled, place)) for place in range(clients)]
+        self._threads = [Thread(target=self._work, args=(service, members, place)) for place in range(clients)]
 
     def __enter__(self) -> "Load":
         for thread in self._threads:
@@ -75,22 +79,26 @@ class Load:
         time.sleep(seconds)
         return (len(self.taken.get(status, ())) - before) / seconds
 
-    def _work(self, service: Service, filled: dict[str, Any], client: int) -> None:
+    def _work(self, service: Service, members: dict[str, Any], client: int) -> None:
         place = 0
         while not self._end.is_set():
             place += 1
             begun = time.monotonic()
-            found = service.call(hook_call(PATIENT, hookInstance=f"{client}-{place}", prefetch=filled))
+            found = service.call(hook_call(PATIENT, hookInstance=f"{client}-{place}", **members))
+            took = time.monotonic() - begun
             with self._lock:
-                self.taken.setdefault(found.status_code, []).append(time.monotonic() - begun)
-            if found.status_code == 503:
-                self._end.wait(0.1)
+                self.taken.setdefault(found.status_code, []).append(took)
+            if self._every or found.status_code == 503:
+                self._end.wait(max(0.1, self._every - took))
 
 
 def soaked(folder: Path, filled: dict[str, Any], seconds: float, say: Any) -> list[Use]:
     """What the workers used, measured from time to time."""
     uses: list[Use] = []
-    with service_process(folder / "log", "", workers=WORKERS) as service, Load(service, filled, CLIENTS) as load:
+    with (
+        service_process(folder / "log", "", workers=WORKERS) as service,
+        Load(service, {"prefetch": filled}, CLIENTS) as load,
+    ):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             rate = load.rate(min(EVERY_SECONDS, seconds / 12))
@@ -114,10 +122,10 @@ def flooded(folder: Path, filled: dict[str, Any], seconds: float, say: Any) -> l
     """What is wrong when five times as many clients call as keep the service busy; says the figures."""
     faults = []
     with service_process(folder / "log", "", workers=WORKERS) as service:
-        with Load(service, filled, CLIENTS) as usual:
+        with Load(service, {"prefetch": filled}, CLIENTS) as usual:
             usual.rate(seconds / 4)
             capacity = usual.rate(seconds)
-        with Load(service, filled, FLOOD) as flood:
+        with Load(service, {"prefetch": filled}, FLOOD) as flood:
             flood.rate(seconds / 4)
             goodput = flood.rate(seconds)
         refused = sorted(flood.taken.get(503, [0.0, 0.0]))

@@ -184,6 +184,8 @@ def test_a_low_pressure_with_vasopressors_not_known_is_grade_2_or_higher() -> No
         ((pressure(110, "50 min"), pressure(112, "40 min"), infusion("norepinephrine", "3 h", "2 h")), "provisional 2"),
         ((pressure(110, "50 min"), pressure(112, "40 min"), drug("tocilizumab", "-10 min")), "provisional 2"),
         ((pressure(110, "50 min"), pressure(112, "40 min"), infusion("norepinephrine", "-10 min")), "provisional 2"),
+        # a rate of 0 is charted now: it ran until now
+        ((pressure(110, "50 min"), pressure(112, "40 min"), infusion("norepinephrine", "0 min", "0 min")), "graded 2"),
     ],
 )
 def test_4_4_a_single_low_pressure_is_doubted_after_two_normal_ones_with_nothing_given(
@@ -227,9 +229,19 @@ def test_dq_39_grade_4_rests_on_two_vasopressors_beyond_doubt(doubtful: tuple[st
     assert outcome(febrile(*drips)) == answer
 
 
-def test_dq_39_a_third_vasopressor_in_doubt_leaves_grade_4_as_it_is() -> None:
+@pytest.mark.parametrize(
+    ("certain", "answer"),
+    [
+        (("norepinephrine",), "provisional 4"),
+        (("norepinephrine", "epinephrine"), "graded 4"),
+        (("norepinephrine", "epinephrine", "dopamine"), "graded 4"),
+    ],
+)
+def test_dq_39_beside_two_or_more_vasopressors_one_in_doubt_leaves_grade_4_as_it_is(
+    certain: tuple[str, ...], answer: str
+) -> None:
     doubtful = infusion("phenylephrine", "2 h", None, Flag.ASSUMED_ZONE)
-    assert outcome(febrile(infusion("norepinephrine"), infusion("epinephrine"), doubtful)) == "graded 4"
+    assert outcome(febrile(*(infusion(agent) for agent in certain), doubtful)) == answer
 
 
 @pytest.mark.parametrize("flag", [Flag.UNIT_INFERRED, Flag.ASSUMED_ZONE])
@@ -270,6 +282,19 @@ def test_s_grade_3a_and_4a_distinct_running_vasopressors_without_vasopressin_are
     assert outcome(timeline) == grade
     assert hypotension(timeline).rules == (rule,)
     assert "grade" not in hypotension(timeline).rule
+
+
+@pytest.mark.parametrize(
+    ("agents", "rule"),
+    [
+        (("norepinephrine",), "a vasopressor, with or without vasopressin"),
+        (("norepinephrine", "vasopressin"), "a vasopressor, with or without vasopressin"),
+        (("norepinephrine", "epinephrine"), "several vasopressors, vasopressin not counted"),
+        (("norepinephrine", "epinephrine", "dopamine"), "several vasopressors, vasopressin not counted"),
+    ],
+)
+def test_s_grade_3a_and_4a_the_rule_that_was_met_is_said(agents: tuple[str, ...], rule: str) -> None:
+    assert hypotension(febrile(*(infusion(agent) for agent in agents))).rule == rule
 
 
 @pytest.mark.parametrize("agent", ["dobutamine", "milrinone", "midodrine", "ephedrine"])

@@ -239,6 +239,9 @@ def test_4_4_the_lowest_spo2_of_4_hours_counts(when: str, grade: str) -> None:
         (room_air("4 h"), "graded 1"),
         (room_air("4 h 1 min"), "provisional 1 or higher"),
         (oxygen("nasal-cannula", "4", "-10 min"), "provisional 1 or higher"),
+        (oxygen("bilevel", when="10 h", until="3 h 59 min"), "provisional 4"),
+        (oxygen("bilevel", when="10 h", until="4 h"), "provisional 4"),
+        (oxygen("bilevel", when="10 h", until="4 h 1 min"), "provisional 1 or higher"),
     ],
 )
 def test_4_4_support_counts_for_4_hours_and_is_then_stale(support: Fact, grade: str) -> None:
@@ -248,6 +251,25 @@ def test_4_4_support_counts_for_4_hours_and_is_then_stale(support: Fact, grade: 
 def test_t57_stale_support_is_named_with_its_age() -> None:
     finding = hypoxia(febrile(oxygen("nasal-cannula", "4", "7 h")))
     assert [item.reason for item in finding.unused] == ["O2 4 L/min nasal cannula is 7 h old, the limit is 4 h"]
+
+
+@pytest.mark.parametrize(
+    ("charted", "reasons"),
+    [
+        (("3 h 59 min",), []),
+        (("4 h",), []),
+        (("4 h 1 min",), ["SpO2 97 % is 4 h old, the limit is 4 h"]),
+        (("9 h", "7 h"), ["SpO2 97 % is 7 h old, the limit is 4 h"]),
+        (("7 h", "1 min"), []),
+        (("7 h", "0 min"), []),
+        (("7 h", "-1 min"), ["SpO2 97 % is 7 h old, the limit is 4 h"]),
+    ],
+)
+def test_t57_the_last_saturation_is_named_with_its_age_when_it_is_stale(
+    charted: tuple[str, ...], reasons: list[str]
+) -> None:
+    finding = hypoxia(febrile(*(saturation(97, when) for when in charted)))
+    assert [item.reason for item in finding.unused] == reasons
 
 
 @pytest.mark.parametrize("when", ["4 h", "30 min", "-10 min"])
@@ -351,7 +373,6 @@ def test_t61_a_contradiction_at_one_instant_is_said() -> None:
     [
         (oxygen("bilevel", when="3 d", lasts=True), None, "graded 4"),
         (oxygen("bilevel", when="10 h", until="3 h"), None, "provisional 4"),
-        (oxygen("bilevel", when="10 h", until="4 h 1 min"), None, "provisional 1 or higher"),
         (oxygen("bilevel", when="10 h", until="3 h"), oxygen("nasal-cannula", "2", "2 h"), "graded 2"),
         (oxygen("bilevel", when="10 h", until="3 h"), room_air("2 h"), "graded 1"),
         (oxygen("nasal-cannula", when="3 d", lasts=True), oxygen("bilevel", when="1 h"), "graded 4"),

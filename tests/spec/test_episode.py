@@ -321,6 +321,11 @@ def test_7_charted_crs_opens_the_episode(sign: Fact) -> None:
     assert (episode(timeline).onset, episode(timeline).last_fever) == (ago("30 h"), None)
 
 
+@pytest.mark.parametrize(("value", "state"), [(0, "closed"), (1, "open"), (2, "open")])
+def test_7_only_a_charted_grade_of_1_or_more_opens_the_episode(value: int, state: str) -> None:
+    assert episode(afebrile(charted_grade(value, "30 h"))).state == state
+
+
 def test_7_after_tocilizumab_the_longer_time_counts_from_the_charted_crs_on() -> None:
     timeline = patient(CELLS, charted_grade(2, "25 h"), drug("tocilizumab", "30 h"), *calm(60, every=1))
     assert episode(timeline).state == "waived"
@@ -361,6 +366,7 @@ def test_7_charted_crs_resolves_as_a_fever_does(hours: int, state: str) -> None:
         ((infusion("norepinephrine", "14 h", "840 min"),), "graded 1", 1),
         ((infusion("norepinephrine", "14 h", "13 h"),), "graded 1", 3),
         ((infusion("norepinephrine", "14 h 1 min", "14 h"),), "graded 1", 1),
+        ((infusion("norepinephrine", "16 h", "15 h"), temperature("37.0", "17 h")), "graded 1", 1),
         ((oxygen("bilevel", when="-1 h"),), "graded 1", 1),
         ((saturation(85, "9 h"), room_air("9 h 30 min")), "graded 1", 2),
         ((pressure(84, "0 min"),), "graded 2", 2),

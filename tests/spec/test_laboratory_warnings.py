@@ -84,9 +84,27 @@ def test_s_pit_mon_2_the_summary_names_what_is_beyond_its_limit_and_not_what_can
     assert Say.STATUS_LABS not in Bedside(labs=labs[2:]).says
 
 
-def test_s_pit_mon_2_a_count_below_the_range_of_the_machine_is_below_the_limit() -> None:
-    assert warned(lab("neutrophils", 3, "100", comparator="<")) == [(WARNING, "neutrophils")]
-    assert warned(lab("neutrophils", 3, "2000", comparator="<")) == [(NOT_EVALUATED, "neutrophils")]
+@pytest.mark.parametrize(
+    ("comparator", "value", "said"),
+    [
+        ("<", "999", [WARNING]),
+        ("<", "1000", [WARNING]),
+        ("<", "1001", [NOT_EVALUATED]),
+        ("<=", "999", [WARNING]),
+        ("<=", "1000", [NOT_EVALUATED]),
+        ("<=", "1001", [NOT_EVALUATED]),
+        (">", "999", [NOT_EVALUATED]),
+        (">", "1000", []),
+        (">", "1001", []),
+        (">=", "999", [NOT_EVALUATED]),
+        (">=", "1000", []),
+        (">=", "1001", []),
+    ],
+)
+def test_s_pit_mon_2_and_dq_13_a_result_charted_as_a_limit_is_judged_only_where_it_tells(
+    comparator: str, value: str, said: list[str]
+) -> None:
+    assert warned(lab("neutrophils", 3, value, comparator=comparator)) == [(say, "neutrophils") for say in said]
 
 
 # --- daily laboratory during treatment (S-PIT-MON-1) ------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The same patient told in another way gets the same grade; less of the record never a lower or surer one in silence.
 
 Each pair is two calls of the hook: a record as it was drawn, and the same one changed. `CRS_TESTS_PAIRS` says how many:
-few by default, 2,000 in CI.
+2,000 by default.
 """
 
 import os
@@ -35,7 +35,7 @@ from tests.chart import (
 from tests.conftest import MakeApp
 from tests.server import hook_call
 
-PAIRS = int(os.environ.get("CRS_TESTS_PAIRS", "350"))
+PAIRS = int(os.environ.get("CRS_TESTS_PAIRS", "2000"))
 CHANGES = 7
 pairs = settings(
     max_examples=PAIRS // CHANGES + 1,

@@ -125,9 +125,17 @@ def _held(file: Path) -> Iterator[bool]:
     except BlockingIOError:
         yield False
     else:
-        yield True
+        yield _has_still_its_name(file, descriptor)
     finally:
         os.close(descriptor)
+
+
+def _has_still_its_name(file: Path, descriptor: int) -> bool:
+    """Another may have delivered or put aside the file between our opening and our lock."""
+    try:
+        return os.path.samestat(file.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _deliver(file: Path, keep: Callable[[Sequence[AnswerRecord]], None]) -> int:

@@ -1,5 +1,6 @@
 """Records wait in the spool while the store is away: on the disk before the answer, delivered once, never lost."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy.exc import DataError
 
 from cds_service.errors import StoreUnavailable
+from cds_service.store import spool as spool_module
 from cds_service.store.records import AnswerRecord
 from cds_service.store.spool import Spool
 from tests.records import answer, card
@@ -174,6 +176,26 @@ def test_t84_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreUnavailable, match="state folder"):
         Spool(tmp_path / "file" / "spool").append(answer())
+
+
+@pytest.mark.parametrize("error", [None, DataError("", {}, Exception())], ids=["delivered", "put aside"])
+def test_a_file_that_another_took_between_our_opening_and_our_lock_is_left_to_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    spool, others, store = Spool(folder), Kept(), Kept()
+    others.error = error
+    spool.append(answer(id="a"))
+    spool.release()
+
+    def other_is_faster(descriptor: int, how: int) -> None:
+        monkeypatch.setattr(spool_module, "flock", fcntl.flock)
+        assert Spool(folder).deliver(others.keep) == 1
+        fcntl.flock(descriptor, how)
+
+    monkeypatch.setattr(spool_module, "flock", other_is_faster)
+    assert spool.deliver(store.keep) == 0
+    assert store == []
+    assert spool.bytes() == 0
 
 
 def test_appending_and_delivering_at_once_from_many_threads_and_two_spools_loses_nothing(folder: Path) -> None:

@@ -20,6 +20,7 @@ from cds_service.crs.scale import Scale
 from cds_service.crs.timeline import BloodPressure, Timeline, Unused, Vasoactive, between
 
 PRESSORS = ("vasopressor", "vasopressin")
+A_STOP_UNREAD = "a vasopressor may be charted as stopped since, in what could not be read"
 PRESSURES_CONFLICT = "blood pressures charted at one time conflict: the lower was used"
 
 
@@ -59,7 +60,9 @@ def _on_vasopressors(running: Sequence[Vasoactive], timeline: Timeline, scale: S
     counted = {drug.agent for drug in running if drug.role == "vasopressor"}
     agents = list(dict.fromkeys(drug.agent for drug in running))
     several = len(counted) >= 2
-    missing = () if several else _missing_vasoactives(timeline, scale, now)
+    history = now - scale.vasoactive_history
+    since = max(history, min(drug.time for drug in running)) if several else history
+    missing = _missing_vasoactives(timeline, since)
     pressures = between(timeline.pressures, now - scale.pressure_window, now)
     return Finding(
         criterion=Criterion.HYPOTENSION,
@@ -70,19 +73,20 @@ def _on_vasopressors(running: Sequence[Vasoactive], timeline: Timeline, scale: S
         rules=("S-GRADE-4a",) if several else ("S-GRADE-3a",),
         evidence=(*map(_drug, running), *map(_pressure, pressures[-1:])),
         missing=missing,
-        floor=bool(missing),
-        doubts=_doubted(running) if several else doubtful(running, "the vasopressor"),
+        floor=bool(missing) and not several,
+        doubts=_doubted(running, missing) if several else doubtful(running, "the vasopressor"),
         notes=(*_notes(timeline, scale, now), *_on_vasopressin(running, len(counted))),
         unused=_stopped(timeline, scale, now),
     )
 
 
-def _doubted(running: Sequence[Vasoactive]) -> tuple[str, ...]:
-    """Why grade 4 is provisional: it rests on two vasopressors, and fewer are beyond doubt (DQ-39)."""
+def _doubted(running: Sequence[Vasoactive], unread: Sequence[str]) -> tuple[str, ...]:
+    """Why grade 4 is provisional: it rests on two vasopressors, and fewer are beyond doubt (DQ-39, T45)."""
     certain = [drug for drug in running if not any(flag.uncertain for flag in drug.flags)]
+    stops = (A_STOP_UNREAD,) if unread else ()
     if len({drug.agent for drug in certain if drug.role == "vasopressor"}) >= 2:
-        return ()
-    return doubtful([drug for drug in running if drug not in certain], "the second vasopressor")
+        return stops
+    return (*stops, *doubtful([drug for drug in running if drug not in certain], "the second vasopressor"))
 
 
 _ONE = "a vasopressor, with or without vasopressin"
@@ -101,7 +105,7 @@ def _on_vasopressin(running: Sequence[Vasoactive], counted: int) -> tuple[str, .
 def _low(
     low: Sequence[BloodPressure], pushed: Sequence[Vasoactive], timeline: Timeline, scale: Scale, now: datetime
 ) -> Finding:
-    missing = _missing_vasoactives(timeline, scale, now)
+    missing = _missing_vasoactives(timeline, now - scale.vasoactive_history)
     worst = min(reversed(low), key=lambda reading: reading.systolic, default=None)
     last = between(timeline.pressures, now - scale.pressure_window, now)[-1:]
     higher: list[BloodPressure] = []
@@ -130,7 +134,7 @@ def _low(
 def _not_low(timeline: Timeline, scale: Scale, now: datetime) -> Finding:
     start = now - scale.pressure_window
     pressures = between(timeline.pressures, start, now)
-    missing = _missing_vasoactives(timeline, scale, now)
+    missing = _missing_vasoactives(timeline, now - scale.vasoactive_history)
     unused = _stopped(timeline, scale, now)
     if not pressures or not timeline.known("pressures", start):
         words = f"blood pressure in the last {span(scale.pressure_window)}"
@@ -150,8 +154,8 @@ def _not_low(timeline: Timeline, scale: Scale, now: datetime) -> Finding:
     )
 
 
-def _missing_vasoactives(timeline: Timeline, scale: Scale, now: datetime) -> tuple[str, ...]:
-    if timeline.known("vasoactives", now - scale.vasoactive_history):
+def _missing_vasoactives(timeline: Timeline, since: datetime) -> tuple[str, ...]:
+    if timeline.known("vasoactives", since):
         return ()
     return (unknown(timeline, "vasoactives", "vasopressor infusions"),)
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from cds_service.crs.assessment import (
+    HIGHEST,
     Criterion,
     Evidence,
     Finding,
@@ -25,6 +26,7 @@ SATURATIONS_CONFLICT = "oxygen saturations charted at one time conflict: the low
 LOW_SATURATION = 2
 """The grade of a low SpO2 for which nothing is given yet (C16)."""
 NO_OXYGEN_YET = "SpO2 is low without oxygen: apply oxygen and regrade in minutes"
+LESS_SUPPORT = "less oxygen support may be charted since, in what could not be read"
 
 
 class Verdict(NamedTuple):
@@ -41,20 +43,19 @@ class Verdict(NamedTuple):
 def hypoxia(timeline: Timeline, scale: Scale, now: datetime) -> Finding:
     """The hypoxia criterion at `now`."""
     support = support_at(timeline, scale, now)
-    if support.given:
-        return _graded(support, timeline, scale, now)
     lowest = _lowest(timeline, scale, now)
-    if lowest is not None and _is_low(lowest, scale):
-        return _low_without_oxygen(lowest, support, timeline, scale, now)
-    return _without_oxygen(lowest, support, timeline, scale, now)
+    verdict = _decided(support, lowest, scale)
+    if verdict is None:
+        return _without_oxygen(lowest, support, timeline, scale, now)
+    if support.given or lowest is None:
+        return _graded(verdict, support, timeline, scale, now)
+    return _low_without_oxygen(verdict, lowest, support, timeline, scale, now)
 
 
 def hypoxia_grade(timeline: Timeline, scale: Scale, now: datetime) -> int:
     """The grade of the hypoxia criterion at `now`, 0 where it is not met or not known."""
-    support = support_at(timeline, scale, now)
-    if support.given:
-        return _verdict(support, scale).grade
-    return LOW_SATURATION if _is_low(_lowest(timeline, scale, now), scale) else 0
+    verdict = _decided(support_at(timeline, scale, now), _lowest(timeline, scale, now), scale)
+    return verdict.grade if verdict else 0
 
 
 def latest_flow(timeline: Timeline, scale: Scale, now: datetime) -> Decimal | None:
@@ -62,9 +63,20 @@ def latest_flow(timeline: Timeline, scale: Scale, now: datetime) -> Decimal | No
     return support_at(timeline, scale, now).flow
 
 
-def _graded(support: Support, timeline: Timeline, scale: Scale, now: datetime) -> Finding:
-    verdict = _verdict(support, scale)
-    missing = () if verdict.grade == 4 else (*verdict.missing, *_missing_support(support, timeline, scale, now))
+def _decided(support: Support, lowest: OxygenSaturation | None, scale: Scale) -> Verdict | None:
+    """Oxygen that is given outranks the saturation; None where the criterion is not met or not known."""
+    if support.given:
+        return _by_support(support, scale)
+    if lowest is None or not scale.is_low_saturation(lowest.percent):
+        return None
+    rule = f"SpO2 below {shown(scale.hypoxia_saturation)} % without oxygen"
+    return Verdict(LOW_SATURATION, rule, "S-GRADE-2b", "provisional grade 2")
+
+
+def _graded(verdict: Verdict, support: Support, timeline: Timeline, scale: Scale, now: datetime) -> Finding:
+    unread = _missing_support(support, timeline, scale, now)
+    missing = (*verdict.missing, *unread)
+    highest = verdict.grade == HIGHEST
     return Finding(
         criterion=Criterion.HYPOXIA,
         state=State.MET,
@@ -75,13 +87,18 @@ def _graded(support: Support, timeline: Timeline, scale: Scale, now: datetime) -
         rules=(verdict.rule_id,),
         evidence=(*_charted(support, scale, now), *map(_saturation, _saturations(timeline, scale, now)[-1:])),
         missing=missing,
-        floor=bool(missing),
-        doubts=(*support.doubts, *verdict.doubts, *doubtful(_decisive(support), "the oxygen support")),
+        floor=bool(missing) and not highest,
+        doubts=(
+            *support.doubts,
+            *verdict.doubts,
+            *doubtful(_decisive(support), "the oxygen support"),
+            *((LESS_SUPPORT,) if unread and highest else ()),
+        ),
         notes=(*support.notes, *_cautions(support, scale)),
     )
 
 
-def _verdict(support: Support, scale: Scale) -> Verdict:
+def _by_support(support: Support, scale: Scale) -> Verdict:
     """The device decides where it has a grade of its own, else the flow (C15)."""
     device, flow, limit = support.device, support.flow, shown(scale.low_flow_maximum)
     if device is not None and device.grade is not None:
@@ -126,7 +143,7 @@ def _decisive(support: Support) -> list[OxygenSupport]:
 
 
 def _low_without_oxygen(
-    lowest: OxygenSaturation, support: Support, timeline: Timeline, scale: Scale, now: datetime
+    verdict: Verdict, lowest: OxygenSaturation, support: Support, timeline: Timeline, scale: Scale, now: datetime
 ) -> Finding:
     """Hypoxia that nobody has treated yet, as far as is charted: provisional (C16)."""
     missing = _missing_support(support, timeline, scale, now)
@@ -138,11 +155,11 @@ def _low_without_oxygen(
     return Finding(
         criterion=Criterion.HYPOXIA,
         state=State.MET,
-        grade=LOW_SATURATION,
+        grade=verdict.grade,
         headline=f"SpO2 {shown(lowest.percent)} %, {where}",
-        grade_words="provisional grade 2",
-        rule=f"SpO2 below {shown(scale.hypoxia_saturation)} % without oxygen",
-        rules=("S-GRADE-2b", "C16"),
+        grade_words=verdict.grade_words,
+        rule=verdict.rule,
+        rules=(verdict.rule_id, "C16"),
         evidence=(*_charted(support, scale, now), *map(_saturation, (lowest, *higher))),
         missing=missing,
         floor=bool(missing),
@@ -222,10 +239,6 @@ def _saturations(timeline: Timeline, scale: Scale, now: datetime) -> Sequence[Ox
 
 def _lowest(timeline: Timeline, scale: Scale, now: datetime) -> OxygenSaturation | None:
     return min(_saturations(timeline, scale, now), key=lambda reading: reading.percent, default=None)
-
-
-def _is_low(reading: OxygenSaturation | None, scale: Scale) -> bool:
-    return reading is not None and scale.is_low_saturation(reading.percent)
 
 
 def _words(device: Device | None, text: str, flow: Decimal | None, fio2: Decimal | None) -> str:

@@ -66,10 +66,14 @@ def grade(timeline: Timeline, now: datetime) -> str:
 
 
 class _Sign:
-    """What one sign says: its grade (0 none), whether more data could raise it, and whether it is in doubt."""
+    """What one sign says: its grade (0 none), whether more data could raise it, and whether it is in doubt.
+
+    Data that was not read can raise a grade, and only lower the highest one.
+    """
 
     def __init__(self, grade: int, *, open_end: bool = False, doubt: bool = False) -> None:
-        self.grade, self.open_end, self.doubt = grade, open_end and grade < 4, doubt
+        self.grade, self.open_end = grade, open_end and grade < 4
+        self.doubt = doubt or (open_end and grade == 4)
 
 
 class _Patient:
@@ -213,7 +217,8 @@ class _Patient:
         unread = not self.all_read("vasoactives", now - 24 * HOUR)
         running = [item for item in self.chart.vasoactives if _pressor(item) and _runs(item, now)]
         if running:
-            return _pressors_grade(running, unread)
+            begun = max(now - 24 * HOUR, min(item.time for item in running))
+            return _pressors_grade(running, unread, not self.all_read("vasoactives", begun))
         recent = [item for item in self.chart.pressures if now - 4 * HOUR <= item.time <= now]
         pushed = [
             item
@@ -393,12 +398,13 @@ def _rank(row: OxygenSupport, litres: Decimal | None) -> int:
     return int(own) if own.isdigit() else 3 if litres is not None and litres > 6 else 2
 
 
-def _pressors_grade(running: list[Vasoactive], unread: bool) -> _Sign:
+def _pressors_grade(running: list[Vasoactive], unread: bool, stop_unread: bool) -> _Sign:
     """Two vasopressors that are not vasopressin are grade 4, anything less grade 3; in doubt if it rests on a doubt."""
     counted = {item.agent for item in running if item.role == "vasopressor"}
     certain = [item for item in running if not _uncertain(item)]
     if len(counted) >= 2:
-        return _Sign(4, doubt=len({item.agent for item in certain if item.role == "vasopressor"}) < 2)
+        certain_agents = {item.agent for item in certain if item.role == "vasopressor"}
+        return _Sign(4, open_end=stop_unread, doubt=len(certain_agents) < 2)
     return _Sign(3, open_end=unread, doubt=not certain)
 
 

@@ -149,8 +149,33 @@ def test_dq_43_a_normal_pressure_in_an_incomplete_record_is_a_floor(gaps: dict, 
 def test_a_low_pressure_with_vasopressors_not_known_is_grade_2_or_higher() -> None:
     assert outcome(febrile(pressure(84), gaps=unread("vasoactives"))) == "provisional 2 or higher"
     assert outcome(febrile(infusion("norepinephrine"), gaps=unread("vasoactives"))) == "provisional 3 or higher"
-    two = (infusion("norepinephrine"), infusion("epinephrine"))
-    assert outcome(febrile(*two, gaps=unread("vasoactives", "pressures"))) == "graded 4"
+
+
+@pytest.mark.parametrize(
+    ("gaps", "grade"),
+    [
+        (unread("vasoactives"), "provisional 4"),
+        (known_since("59 min", "vasoactives"), "provisional 4"),
+        (known_since("60 min", "vasoactives"), "graded 4"),
+        (known_since("61 min", "vasoactives"), "graded 4"),
+        (unread("pressures"), "graded 4"),
+    ],
+)
+def test_dq_43_t45_two_vasopressors_are_in_doubt_where_a_stop_of_one_could_not_be_read(gaps: dict, grade: str) -> None:
+    two = (infusion("norepinephrine", "1 h"), infusion("epinephrine", "20 min"))
+    timeline = febrile(*two, gaps=gaps)
+    assert outcome(timeline) == grade
+    finding = hypotension(timeline)
+    doubted = ("a vasopressor may be charted as stopped since, in what could not be read",)
+    assert finding.doubts == (doubted if grade == "provisional 4" else ())
+    assert bool(finding.missing) == bool(finding.doubts)
+    assert not finding.floor
+
+
+def test_dq_43_an_infusion_older_than_a_day_needs_no_more_than_the_last_day_to_be_read() -> None:
+    two = (infusion("norepinephrine", "30 h"), infusion("epinephrine", "20 min"))
+    assert outcome(febrile(*two, gaps=known_since("24 h", "vasoactives"))) == "graded 4"
+    assert outcome(febrile(*two, gaps=known_since("23 h", "vasoactives"))) == "provisional 4"
 
 
 # 4.4: one low value that later ones contradict.

@@ -485,7 +485,10 @@ def test_c20_ventilation_for_the_airway_or_a_procedure_is_not_counted_without_ox
             "provisional 2 or higher",
         ),
         ((oxygen("non-rebreather"),), unread("oxygen"), "provisional 3 or higher"),
-        ((oxygen("bilevel"),), unread("oxygen"), "graded 4"),
+        ((oxygen("bilevel"),), unread("oxygen"), "provisional 4"),
+        ((oxygen("bilevel", when="30 min"),), known_since("29 min", "oxygen"), "provisional 4"),
+        ((oxygen("bilevel", when="30 min"),), known_since("30 min", "oxygen"), "graded 4"),
+        ((oxygen("bilevel", when="30 min"),), known_since("31 min", "oxygen"), "graded 4"),
         ((saturation(86),), unread("oxygen"), "provisional 2 or higher"),
         ((saturation(97),), unread("saturations"), "graded 1"),
     ],
@@ -496,12 +499,15 @@ def test_dq_43_what_was_charted_last_is_only_known_when_all_since_is(
     assert outcome(febrile(*facts, gaps=gaps)) == grade
 
 
-def test_dq_43_above_the_highest_grade_nothing_is_missing() -> None:
+def test_dq_43_t45_oxygen_support_that_could_not_be_read_is_named_and_may_have_been_less_than_the_highest() -> None:
     gaps = unread("oxygen")
-    assert hypoxia(febrile(oxygen("bilevel"), gaps=gaps)).missing == ()
-    assert hypoxia(febrile(oxygen("non-rebreather"), gaps=gaps)).missing == (
-        "other oxygen support (the EHR did not answer)",
+    highest, high = (hypoxia(febrile(oxygen(device), gaps=gaps)) for device in ("bilevel", "non-rebreather"))
+    assert highest.missing == high.missing == ("other oxygen support (the EHR did not answer)",)
+    assert (highest.floor, highest.doubts) == (
+        False,
+        ("less oxygen support may be charted since, in what could not be read",),
     )
+    assert (high.floor, high.doubts) == (True, ())
 
 
 def test_dq_43_saturations_that_could_not_all_be_had_are_named() -> None:

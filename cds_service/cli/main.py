@@ -1,5 +1,6 @@
 """`crs-cds`: the commands. Each is loaded when it is called, so that --help is quick."""
 
+import gc
 import sys
 from importlib import import_module
 
@@ -73,6 +74,7 @@ def commands() -> None:
 
 def main() -> None:
     """Run a command; an error of this service is one plain sentence on standard error and exit status 2."""
+    gc.disable()  # what a command loads stays; a server turns it on again when it is loaded
     try:
         commands(standalone_mode=True)
     except CdsError as error:

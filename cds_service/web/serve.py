@@ -61,6 +61,13 @@ class Server(BaseApplication):
         }
         super().__init__()
 
+    def run(self) -> None:
+        """Serve until the end. What is loaded before a worker is forked stays, and is no garbage."""
+        gc.freeze()
+        gc.set_threshold(GARBAGE_THRESHOLD)
+        gc.enable()
+        super().run()
+
     def load_config(self) -> None:
         """Take the options; gunicorn's own command line and files are not read."""
         for name, value in self._options.items():
@@ -110,9 +117,7 @@ class _OurLog(Logger):
 
 def _settle(_: object) -> None:
     """What lives as long as the worker is left out of garbage collection: shorter pauses within requests."""
-    gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD)
 
 
 def _end(_: object, worker: DrainingWorker) -> None:

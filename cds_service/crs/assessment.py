@@ -138,7 +138,7 @@ class Exposure:
     therapy: Therapy
     since: datetime
     day: int
-    late: bool = False
+    late: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

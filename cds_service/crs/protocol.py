@@ -63,7 +63,7 @@ class Order:
     over_minutes: int | None = None
     taper: tuple[int, int] | None = None
     then: str = ""
-    adults_only: bool = False
+    adults_only: bool
     quantity: str = ""
     reference: str = ""
 
@@ -115,14 +115,8 @@ class Step:
     orders: tuple[str, ...] = ()
     refractory: tuple[str, ...] = ()
     escalation: Escalation | None = None
-    considers_repeat: bool = False
+    considers_repeat: bool
     care: tuple[str, ...] = ()
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """Every order that the step names."""
-        escalation = (self.escalation.order,) if self.escalation is not None else ()
-        return (*self.orders, *self.refractory, *escalation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

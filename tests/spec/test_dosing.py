@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.crs.dosing import Dose, NoWeight, UsableWeight, dose, dose_rule, usable_weight
+from cds_service.crs.dosing import Dose, NoWeight, UsableWeight, dose, dose_rule, regimen, usable_weight
+from cds_service.crs.protocol import Stage
 from cds_service.crs.timeline import Gap, Timeline
 from tests.bedside import NOW, ago, born, content, weight
 
@@ -94,6 +95,15 @@ def test_a_dose_by_weight_without_a_weight_is_refused() -> None:
 
 def test_the_rule_in_words_names_both_bands_and_the_cap() -> None:
     assert dose_rule(TOCILIZUMAB) == "8 mg/kg from 30 kg, 12 mg/kg under 30 kg; at most 800 mg"
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [((1, 1), "for 1 day"), ((2, 2), "for 2 days"), ((1, 2), "for 1 to 2 days"), ((1, 3), "for 1 to 3 days")],
+)
+def test_how_long_a_drug_is_given_is_said_in_days(days: tuple[int, int], words: str) -> None:
+    order = replace(DEXAMETHASONE, stages=(Stage(mg=Decimal(10), every_hours=6, days=days),))
+    assert regimen(order, Decimal(10), "IV") == f"10 mg IV every 6 h {words}"
 
 
 def test_no_weight_is_no_dose() -> None:

@@ -81,7 +81,7 @@ def of(order: str, **changes: Any) -> dict[str, Any]:
 
 def step(grade: int, *orders: str) -> dict[str, Any]:
     """The steps with other orders at one grade."""
-    return {"steps": {**SHIPPED.steps, grade: Step(orders=orders)}}
+    return {"steps": {**SHIPPED.steps, grade: Step(orders=orders, considers_repeat=False)}}
 
 
 EVER, NEVER = timedelta(days=999), timedelta(0)

@@ -193,6 +193,7 @@ def test_s_pit_pro_1_antifungals_are_named_once_when_the_order_is_signed() -> No
     ("known", "masks"),
     [
         ({"phases": [(20, 1)]}, True),
+        ({"phases": [(20, 1)], "scores": [score("1", 3, "crs-grade")]}, False),
         ({"phases": [(20, 1)], "scores": [score("1", 12, "crs-grade")]}, False),
         ({"phases": [(20, 1)], "scores": [score("1", 12.1, "crs-grade")]}, True),
         ({"phases": [(20, 0)]}, False),

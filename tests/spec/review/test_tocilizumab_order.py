@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cds_service.crs.review.remarks import Severity
 from cds_service.crs.sentences import Say
 from cds_service.crs.timeline import Gap, OxygenSupport
 from tests.bedside import (
@@ -281,6 +282,12 @@ def test_the_worst_comes_first() -> None:
     bedside = Bedside(phases=[(20, 2)], drugs=tocilizumab(5), more={"oxygen": ()})
     severities = [item.severity for item in reviewed(bedside, order(amount="400"))[0].remarks]
     assert severities == sorted(severities, reverse=True)
+
+
+def test_an_order_is_as_severe_as_its_worst_remark() -> None:
+    (found,) = reviewed(patient(drugs=tocilizumab(5), cultures=NEGATIVE), order(amount="400"))
+    assert [item.severity for item in found.remarks] == [Severity.CRITICAL, Severity.WARNING]
+    assert found.severity is Severity.CRITICAL
 
 
 def test_a_corrected_order_from_a_weight_to_confirm_is_not_recommended() -> None:

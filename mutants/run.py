@@ -75,11 +75,11 @@ def survivors(mutants: Sequence[Mutant], parts: Sequence[Step], limit: int) -> l
     return alive
 
 
-def _parts(plan: dict[str, Any], module: str) -> tuple[Step, Step]:
-    """The tests of the module, or of its folder, then the others."""
+def _parts(plan: dict[str, Any], module: str) -> list[Step]:
+    """The tests of the module, or of its folder, file by file, then the others together."""
     folder, _, name = module.rpartition(".")
     first = plan["first"].get(module, [folder or f"test_{name}.py"])
-    return _tests(first), _tests([name for name in plan["tests"] if name not in first])
+    return [*(_tests([name]) for name in first), _tests([name for name in plan["tests"] if name not in first])]
 
 
 def _tests(names: Sequence[str]) -> Step:

@@ -8,10 +8,10 @@ import orjson
 from markupsafe import Markup
 
 from cds_service.errors import InvalidRequest
+from cds_service.plots.report import plots
 from cds_service.store.report import Report, Table, period, report
 from cds_service.store.store import Store
 from cds_service.web.page import HTML, JSON, page
-from cds_service.web.plots import plots
 from cds_service.web.spreadsheet import csv_lines
 
 CSV = "text/csv"

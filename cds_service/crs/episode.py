@@ -15,8 +15,8 @@ WATCHED = ("temperatures", "pressures", "oxygen", "saturations", "vasoactives", 
 """What must be known of a stretch of time before it can be called free of CRS."""
 
 
-def episode_at(timeline: Timeline, scale: Scale, since: datetime, now: datetime) -> Episode:
-    """The last episode since the therapy: closed, open, waived, masked-onset or resolved."""
+def episode_at(timeline: Timeline, scale: Scale, since: datetime, now: datetime, *, peak: bool = True) -> Episode:
+    """The last episode since the therapy: closed, open, waived, masked-onset or resolved. Its peak, if asked for."""
     signs = _signs(timeline, scale, since, now)
     if not signs:
         known = timeline.known("temperatures", since)
@@ -35,7 +35,7 @@ def episode_at(timeline: Timeline, scale: Scale, since: datetime, now: datetime)
         onset=onset,
         reopened=onset != signs[0],
         last_fever=hot[-1].time if hot else None,
-        peak_grade=_peak(timeline, scale, onset, now),
+        peak_grade=_peak(timeline, scale, onset, now) if peak else None,
     )
 
 

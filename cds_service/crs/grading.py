@@ -17,15 +17,18 @@ from cds_service.crs.scale import Scale
 from cds_service.crs.timeline import Timeline
 
 
-def assess(timeline: Timeline, scale: Scale, now: datetime) -> Assessment:
-    """Grade the patient at `now` (aware, UTC). Facts after `now` are not looked at."""
+def assess(timeline: Timeline, scale: Scale, now: datetime, *, peak: bool = True) -> Assessment:
+    """Grade the patient at `now` (aware, UTC). Facts after `now` are not looked at.
+
+    Without `peak` the highest grade since the onset is left out: it takes most of the time, and decides nothing.
+    """
     exposed = exposure(timeline, scale, now)
     context = _context_missing(timeline)
     if exposed is None:
         return Assessment(
             status=Status.NOT_ELIGIBLE, grade=None, as_of=now, unused=timeline.unused, context_missing=context
         )
-    episode = episode_at(timeline, scale, exposed.since, now)
+    episode = episode_at(timeline, scale, exposed.since, now, peak=peak)
     findings = (
         fever(timeline, scale, episode, now),
         hypotension(timeline, scale, now),

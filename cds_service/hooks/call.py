@@ -1,6 +1,8 @@
 """The hook call: the request body as values, or an error that names the member at fault (T35 to T38)."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
@@ -8,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, St
 
 from cds_service.errors import InvalidRequest
 from cds_service.fhir.gather import entries
+from cds_service.fhir.ownership import Patient
 
 _ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 _USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9.\-_]{1,256}")
@@ -72,6 +75,19 @@ class FhirAuthorization(Lenient):
         return ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Of which patient a grade is asked for, with what is handed over already and the token to read the rest with.
+
+    `hook_instance` is what the log calls it, empty when no hook asks.
+    """
+
+    patient: Patient
+    authorization: FhirAuthorization | None
+    prefetch: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    hook_instance: str = ""
+
+
 class Context(Lenient):
     """What the context of each hook has; that of `patient-view` has no more."""
 
@@ -107,6 +123,16 @@ class HookCall(Lenient):
     fhirServer: Url | None = None  # noqa: N815
     fhirAuthorization: FhirAuthorization | None = None  # noqa: N815
     prefetch: dict[str, Any] = Field({}, repr=False)
+
+    @property
+    def question(self) -> Question:
+        """What is asked, whatever the hook."""
+        return Question(
+            patient=Patient(self.context.patientId, self.fhirServer),
+            authorization=self.fhirAuthorization,
+            prefetch=self.prefetch,
+            hook_instance=self.hookInstance,
+        )
 
 
 class OrderCall(HookCall):

@@ -30,11 +30,11 @@ from cds_service.fhir.gather import Source, State, Supply, entries, gather, is_a
 from cds_service.fhir.lanes import Lanes
 from cds_service.fhir.medications import Medications
 from cds_service.fhir.needs import SEASON
-from cds_service.fhir.ownership import Patient, own
+from cds_service.fhir.ownership import own
 from cds_service.fhir.readers.chart import Chart, reference_to
 from cds_service.fhir.reading import newest_versions, read_timeline
 from cds_service.fhir.watch import Watch
-from cds_service.hooks.call import HookCall
+from cds_service.hooks.call import Question
 from cds_service.hooks.knowledge import Knowledge
 
 VITALS = ("temperature", "bloodPressure", "oxygen")
@@ -102,56 +102,56 @@ class Reading:
 
 @contextmanager
 def evaluated(
-    call: HookCall, knowledge: Knowledge, access: Access, now: datetime, orders: Sequence[Json] = ()
+    question: Question, knowledge: Knowledge, access: Access, now: datetime, orders: Sequence[Json] = ()
 ) -> Iterator[Reading]:
-    """Gather, read and assess: the steps between a parsed call and what is to be said about it.
+    """Gather, read and assess: the steps between what is asked and what is to be said about it.
 
     What is done within it is done in turn: nothing may be waited for. The names of `orders` are gathered too.
     """
-    _same_patient(_resources(call.prefetch.get("patient")), "in the prefetch", call)
-    source = _source(call, knowledge, access, now)
+    _same_patient(_resources(question.prefetch.get("patient")), "in the prefetch", question)
+    source = _source(question, knowledge, access, now)
     medications = Medications(source)
     first = [need for need in knowledge.needs if need.gate or access.one_phase]
     gathered = gather(first, source)
     supplies = {need.key: gathered[need.key] for need in first if need.gate}
     scale = knowledge.content.scale
-    mine = _own(call, supplies, medications, knowledge, orders)
+    mine = _own(question, supplies, medications, knowledge, orders)
     with access.watch.stage("read"):
-        timeline, chart = _timeline(call, supplies, mine, medications, knowledge)
+        timeline, chart = _timeline(question, supplies, mine, medications, knowledge)
     exposed = may_be_exposed(timeline, scale, now)
     if exposed:
         supplies = gathered | gather((need for need in knowledge.needs if need not in first), source)
-        _same_patient(supplies["patient"].resources, "that was read", call)
-        mine = _own(call, supplies, medications, knowledge, orders)
+        _same_patient(supplies["patient"].resources, "that was read", question)
+        mine = _own(question, supplies, medications, knowledge, orders)
     elif not timeline.known("therapies", now - SEASON):
         unread = [supply for supply in supplies.values() if supply.gap and "therapies" in supply.need.kinds]
         raise MissingData(_cannot_be_had(unread, medications.failure))
     with access.turn:
         if exposed:
             with access.watch.stage("read"):
-                timeline, chart = _timeline(call, supplies, mine, medications, knowledge)
+                timeline, chart = _timeline(question, supplies, mine, medications, knowledge)
             _gradable(supplies, timeline)
         with access.watch.stage("assess"):
             assessment = assess(timeline, scale, now)
         yield Reading(timeline=timeline, assessment=assessment, supplies=supplies, chart=chart, medications=medications)
 
 
-def _same_patient(resources: Iterable[Json], where: str, call: HookCall) -> None:
+def _same_patient(resources: Iterable[Json], where: str, question: Question) -> None:
     """The Patient must be the context's, in the prefetch as on the FHIR server (T40)."""
     patients = [item for item in resources if item.get("resourceType") == "Patient"]
-    if patients and not any(_is_patient(item, call) for item in patients):
+    if patients and not any(_is_patient(item, question) for item in patients):
         raise PatientMismatch(
             f"the Patient {where} is not the patient of the context: nothing was graded", expression="prefetch.patient"
         )
 
 
-def _source(call: HookCall, knowledge: Knowledge, access: Access, now: datetime) -> Source:
-    client = _client(call, access)
-    if isinstance(client, str) and call.fhirServer is not None:
-        log.warning("fhir server not asked", hook_instance=call.hookInstance, reason=client)
+def _source(question: Question, knowledge: Knowledge, access: Access, now: datetime) -> Source:
+    client = _client(question, access)
+    if isinstance(client, str) and question.patient.fhir_server is not None:
+        log.warning("fhir server not asked", hook_instance=question.hook_instance, reason=client)
     return Source(
-        patient=Patient(call.context.patientId, call.fhirServer),
-        prefetch=call.prefetch,
+        patient=question.patient,
+        prefetch=question.prefetch,
         client=client if isinstance(client, FhirClient) else None,
         no_server=client if isinstance(client, str) else "",
         executor=access.executor,
@@ -162,22 +162,23 @@ def _source(call: HookCall, knowledge: Knowledge, access: Access, now: datetime)
     )
 
 
-def _client(call: HookCall, access: Access) -> FhirClient | str:
+def _client(question: Question, access: Access) -> FhirClient | str:
     """What reads from the FHIR server of the call, or why nothing may be read there (T01, T12)."""
-    if call.fhirServer is None:
+    base = question.patient.fhir_server
+    if base is None:
         return "no fhirServer was given"
-    server = allowed(call.fhirServer, access.allow_list)
+    server = allowed(base, access.allow_list)
     if server is None:
         return "the fhirServer is not on the allow-list of this service"
-    authorization = call.fhirAuthorization
+    authorization = question.authorization
     if authorization is not None and authorization.fault:
         return authorization.fault
     return FhirClient(
-        call.fhirServer,
+        base,
         authorization.access_token if authorization is not None else None,
         access.connections,
         Deadline.after(access.deadline_seconds),
-        access.breakers.of(base_url(call.fhirServer)),
+        access.breakers.of(base_url(base)),
         server.networks,
         access.watch,
     )
@@ -192,7 +193,7 @@ class _Mine(NamedTuple):
 
 
 def _own(
-    call: HookCall,
+    question: Question,
     supplies: Mapping[str, Supply],
     medications: Medications,
     knowledge: Knowledge,
@@ -203,7 +204,7 @@ def _own(
     Names of medications that they or the orders only refer to are gathered now.
     """
     asked = {need.key: need for need in knowledge.needs}
-    others = [value for key, value in call.prefetch.items() if key not in asked or not is_answer(asked[key], value)]
+    others = [value for key, value in question.prefetch.items() if key not in asked or not is_answer(asked[key], value)]
     resources = [resource for supply in supplies.values() for resource in supply.resources]
     resources += [resource for value in others for resource in _resources(value)]
     mine, unused = own(newest_versions(resources), medications.source.patient)
@@ -211,7 +212,7 @@ def _own(
 
 
 def _timeline(
-    call: HookCall, supplies: Mapping[str, Supply], mine: _Mine, medications: Medications, knowledge: Knowledge
+    question: Question, supplies: Mapping[str, Supply], mine: _Mine, medications: Medications, knowledge: Knowledge
 ) -> tuple[Timeline, Chart]:
     """What is known of the patient, and what it was read with."""
     source, unused = medications.source, list(mine.unused)
@@ -222,7 +223,7 @@ def _timeline(
         zone=knowledge.zone,
         medications=mine.medications,
     )
-    patient = next((item for item in mine.resources if _is_patient(item, call)), None)
+    patient = next((item for item in mine.resources if _is_patient(item, question)), None)
     if patient is not None and is_modified(patient):
         unused.append(Unused(reference_to(patient), f"the patient: {MODIFIED}"))
         patient = None
@@ -235,8 +236,8 @@ def _timeline(
     return timeline, chart
 
 
-def _is_patient(resource: Json, call: HookCall) -> bool:
-    return resource.get("resourceType") == "Patient" and resource.get("id") == call.context.patientId
+def _is_patient(resource: Json, question: Question) -> bool:
+    return resource.get("resourceType") == "Patient" and resource.get("id") == question.patient.id
 
 
 def _resources(value: Any) -> list[Json]:

@@ -8,7 +8,6 @@ from typing import Any
 from cds_service.crs.review.orders import review
 from cds_service.crs.session import Session
 from cds_service.crs.timeline import Timeline
-from cds_service.fhir.ownership import Patient
 from cds_service.fhir.readers.chart import reference_to
 from cds_service.fhir.readers.session import read_session
 from cds_service.hooks.answer import Answer
@@ -41,7 +40,7 @@ def _answer(
 ) -> Answer:
     content = knowledge.content
     with (
-        evaluated(call, knowledge, access, now, call.context.orders) as reading,
+        evaluated(call.question, knowledge, access, now, call.context.orders) as reading,
         access.watch.stage("cards"),
     ):
         session = _session(call, selections, reading)
@@ -58,8 +57,7 @@ def _session(call: OrderCall, selections: Collection[str] | None, reading: Readi
     """The orders of the session, with the names of medications that they only refer to."""
     orders = call.context.orders
     chart = replace(reading.chart, medications=reading.medications.for_resources(orders))
-    patient = Patient(call.context.patientId, call.fhirServer)
-    return read_session(orders, selections, patient.owns, chart)
+    return read_session(orders, selections, call.question.patient.owns, chart)
 
 
 def _without_session(timeline: Timeline, session: Session) -> Timeline:

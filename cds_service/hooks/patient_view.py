@@ -16,7 +16,7 @@ def answer_patient_view(body: Any, service_id: str, knowledge: Knowledge, access
     """The answer to a patient-view call at `now`. Raises the errors of the contract, never hides one as no cards."""
     call = read_call(body, "patient-view", HookCall)
     content = knowledge.content
-    with evaluated(call, knowledge, access, now) as reading, access.watch.stage("cards"):
+    with evaluated(call.question, knowledge, access, now) as reading, access.watch.stage("cards"):
         desk = Desk.of(call, service_id, knowledge, reading.assessment, now)
         advice = advise(reading.timeline, reading.assessment, content.scale, content.protocol)
         return Answer(

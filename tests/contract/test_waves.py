@@ -90,10 +90,10 @@ def test_t89_while_one_answer_is_worked_out_another_has_its_data_gathered_and_wa
         call = read_call(exact(hook_call(PATIENT, fhirServer=fhir.base)), "patient-view", HookCall)
 
         def graded() -> Assessment:
-            with evaluated(call, knowledge(), access, NOW) as reading:
+            with evaluated(call.question, knowledge(), access, NOW) as reading:
                 return reading.assessment
 
-        with evaluated(call, knowledge(), access, NOW) as first:
+        with evaluated(call.question, knowledge(), access, NOW) as first:
             fhir.asked.clear()
             second = another.submit(graded)
             with pytest.raises(TimeoutError):

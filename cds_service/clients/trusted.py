@@ -1,18 +1,16 @@
 """The clients that are trusted: the TOML file of CRS_CDS_TRUSTED_CLIENTS, checked whole before the service starts."""
 
 import json
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import StringConstraints
 
+from cds_service.clients.entries import Entry, read_entries, refuse, server
 from cds_service.clients.keys import RECOMMENDED, Algorithm, Keys, read_keys
-from cds_service.content.faults import plain
-from cds_service.errors import InvalidSettings
-from cds_service.fhir.addresses import FhirServer, Networks, fhir_server
+from cds_service.fhir.addresses import FhirServer, Networks
 from cds_service.store.records import UNCHECKED_CLIENT
 
 Words = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^\S+$")]
@@ -53,10 +51,8 @@ class Known:
     plain_http: bool = False
 
 
-class _Entry(BaseModel):
+class _Entry(Entry):
     """One `[[client]]`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
     id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.\-]{0,63}$")]
     issuer: Words
@@ -73,39 +69,11 @@ class _Entry(BaseModel):
 
 def read_trusted_clients(file: Path, known: Known) -> tuple[TrustedClient, ...]:
     """The clients of a file. Raises InvalidSettings with every fault, one a line."""
-    entries = _entries(file)
-    faults: list[str] = []
-    clients = []
-    for number, entry in enumerate(entries, 1):
-        name = f"client {number}"
-        if isinstance(entry, dict) and isinstance(entry.get("id"), str):
-            name += f" ({entry['id']})"
-        try:
-            read = _Entry.model_validate(entry)
-        except ValidationError as error:
-            found = error.errors(include_url=False)
-            faults += (f"{name}: {'.'.join(map(str, item['loc'])) or 'entry'}: {plain(item)}" for item in found)
-            continue
-        client, wrong = _client(read, file.parent, known)
-        faults += (f"{name}: {words}" for words in wrong)
-        clients.append(client)
-    faults += _shared(clients)
-    if faults:
-        raise InvalidSettings(f"{file} has {len(faults)} fault(s):\n  " + "\n  ".join(faults))
+    clients, faults = read_entries(
+        file, "CRS_CDS_TRUSTED_CLIENTS", "client", _Entry, lambda entry: _client(entry, file.parent, known)
+    )
+    refuse(file, [*faults, *_shared(clients)])
     return tuple(clients)
-
-
-def _entries(file: Path) -> list[Any]:
-    try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidSettings(f"CRS_CDS_TRUSTED_CLIENTS: {file} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidSettings(f"CRS_CDS_TRUSTED_CLIENTS: {file} is not valid TOML: {error}") from error
-    entries = document.get("client")
-    if not isinstance(entries, list) or not entries or document.keys() != {"client"}:
-        raise InvalidSettings(f"CRS_CDS_TRUSTED_CLIENTS: {file} must hold tables [[client]], and nothing else")
-    return entries
 
 
 def _client(entry: _Entry, folder: Path, known: Known) -> tuple[TrustedClient, list[str]]:
@@ -113,10 +81,10 @@ def _client(entry: _Entry, folder: Path, known: Known) -> tuple[TrustedClient, l
     faults: list[str] = []
     keys, faulty = _keys(entry, folder)
     faults += faulty
-    jku = _server("jku", entry.jku, faults) if entry.jku is not None else None
+    jku = server("jku", entry.jku, faults) if entry.jku is not None else None
     if entry.jku is None and not entry.keys and entry.keys_file is None:
         faults.append("give its keys, as jku, keys or keys_file: without one its tokens cannot be checked")
-    servers = [_server("fhir_servers", text, faults, plain_http=known.plain_http) for text in entry.fhir_servers]
+    servers = [server("fhir_servers", text, faults, plain_http=known.plain_http) for text in entry.fhir_servers]
     if entry.id == UNCHECKED_CLIENT:
         faults.append(f"id: {UNCHECKED_CLIENT!r} names callers who need not prove anything")
     if entry.profile is not None and entry.profile not in known.profiles:
@@ -133,7 +101,7 @@ def _client(entry: _Entry, folder: Path, known: Known) -> tuple[TrustedClient, l
         algorithms=tuple(entry.algorithms),
         audiences=tuple(entry.audiences),
         profile=entry.profile,
-        fhir_servers=tuple(server for server in servers if server is not None),
+        fhir_servers=tuple(found for found in servers if found is not None),
         services_off=frozenset(entry.services_off),
     )
     return client, faults
@@ -150,15 +118,6 @@ def _keys(entry: _Entry, folder: Path) -> tuple[Keys, list[str]]:
             return {}, [f"keys_file: {entry.keys_file} holds no JSON Web Key Set: {type(error).__name__}"]
     keys, faults = read_keys({"keys": given}, entry.algorithms)
     return keys, [f"keys: {words}" for words in faults]
-
-
-def _server(name: str, text: str, faults: list[str], *, plain_http: bool = False) -> FhirServer | None:
-    """The server that is written so, also that of keys: both are asked by the same guarded client."""
-    try:
-        return fhir_server(text, plain_http=plain_http)
-    except InvalidSettings as error:
-        faults.append(f"{name}: {error.message}")
-        return None
 
 
 def _shared(clients: Collection[TrustedClient]) -> Iterator[str]:

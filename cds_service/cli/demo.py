@@ -1,4 +1,4 @@
-"""`crs-cds demo`: the stories on an embedded FHIR server, the service beside it, every card printed."""
+"""`crs-cds demo`: the stories on an embedded FHIR server, the service and a chart beside it, every card printed."""
 
 import multiprocessing
 import signal
@@ -6,7 +6,6 @@ import socket
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ def demo(once: bool, port: int) -> None:
     stories = [load_story(folder, name) for name in story_names(folder)]
     port = _free_port(port)
     state = tempfile.TemporaryDirectory(prefix="crs-cds-demo-")
-    arguments = (folder, port, Path(state.name))
+    arguments = (stories, port, Path(state.name))
     server = multiprocessing.get_context("fork").Process(target=_serve, args=arguments, daemon=True)
     server.start()
     try:
@@ -56,9 +55,11 @@ def demo(once: bool, port: int) -> None:
     sys.exit(1 if wrong else 0)
 
 
-def _serve(folder: Path, port: int, state: Path) -> None:
-    """The child process: the production server with the service and, under /fhir, the embedded FHIR server."""
-    from cds_service.web.app import create_app
+def _serve(stories: list[Story], port: int, state: Path) -> None:
+    """The child process: the production server with the service, the embedded FHIR server and the demo chart."""
+    from cds_service.web.app import create_app, utc_now
+    from cds_service.web.demo.routes import demo_blueprint
+    from cds_service.web.demo.told import Shelf
     from cds_service.web.fhir_server import fhir_blueprint
     from cds_service.web.logs import configure_logs
     from cds_service.web.serve import Server
@@ -68,16 +69,19 @@ def _serve(folder: Path, port: int, state: Path) -> None:
     own = {"auth": "off", "fhir_servers": (f"http://{HOST}:{port}/fhir",), "state_folder": state, "database_url": None}
     own |= {"operator_key": None, "services_off": ()}
     settings = Settings(**{**base, **own})
-    prepare_state(settings, datetime.now(UTC))
+    prepare_state(settings, utc_now())
     knowledge = knowledge_of(settings)
-    repository = Repository(lambda: datetime.now(UTC))
+    repository = Repository(utc_now)
     repository.update(SANDBOX_USER)
-    for name in story_names(folder):
-        repository.transaction(shifted(load_story(folder, name).bundle, datetime.now(UTC)))
+    for story in stories:
+        repository.transaction(shifted(story.bundle, utc_now()))
+    shelf = Shelf(stories, repository, knowledge.content.protocol, f"Practitioner/{SANDBOX_USER['id']}")
+    chart = demo_blueprint(shelf, utc_now, settings.timezone, f"http://{HOST}:{port}/fhir")
 
     def make() -> Any:
         app = create_app(settings, knowledge)
         app.register_blueprint(fhir_blueprint(repository), url_prefix="/fhir")
+        app.register_blueprint(chart, url_prefix="/demo")
         return app
 
     configure_logs("warning")  # the cards are what is to be read here
@@ -107,7 +111,8 @@ def _show(stories: list[Story], base: str) -> list[str]:
 def _stay(port: int, server: multiprocessing.process.BaseProcess) -> None:
     base = f"http://{HOST}:{port}"
     console = Console()
-    console.print(f"Discovery    {base}/cds-services\nFHIR server  {base}/fhir\nStop with Ctrl-C.")
+    console.print(f"Demo chart   {base}/demo\nDiscovery    {base}/cds-services\nFHIR server  {base}/fhir")
+    console.print("Open the demo chart in a browser. Stop with Ctrl-C.")
     try:
         while server.is_alive():
             server.join(1)

@@ -1,0 +1,1 @@
+"""The demo chart: a small EHR in the browser, served by `crs-cds demo` only."""

@@ -1,6 +1,6 @@
 """How `make test` shares the files of the suite among its workers: a file, with what its tests share, stays in one.
 
-HAPI FHIR is heavy: the files that need it are shared out as one, so that it is started once.
+HAPI FHIR and the browser are heavy: the files that need one are shared out as one, so that it is started once.
 """
 
 from xdist.scheduler import LoadFileScheduling
@@ -10,4 +10,6 @@ class ByFile(LoadFileScheduling):
     """One file after another to the worker that is free."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "HAPI FHIR" if "/test_hapi_" in nodeid else str(super()._split_scope(nodeid))
+        if "/test_hapi_" in nodeid:
+            return "HAPI FHIR"
+        return "browser" if nodeid.startswith("tests/browser/") else str(super()._split_scope(nodeid))

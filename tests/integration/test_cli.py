@@ -1,7 +1,6 @@
 """The command line, as its users know it: a process, its output, its exit status."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import warm
+from tests.demo import running_demo
 from tests.server import clean_environment
 
 STORIES = Path(__file__).parents[2] / "fhir_fixtures"
@@ -136,20 +136,8 @@ def test_the_demo_shows_every_story_with_its_expected_grade() -> None:
 @pytest.fixture
 def demo() -> Iterator[str]:
     """A demo that stays up; its base URL."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cds_service", "demo", "--port", "5700"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, "COLUMNS": "200"},
-    )
-    try:
-        assert process.stdout is not None
-        discovery = next(line for line in process.stdout if line.startswith("Discovery"))
-        yield discovery.split()[1].removesuffix("/cds-services")
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
+    with running_demo() as base:
+        yield base
 
 
 def test_fire_acts_as_an_ehr_with_prefetch_and_by_pull(demo: str) -> None:

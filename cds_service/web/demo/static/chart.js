@@ -48,7 +48,9 @@ class Chart {
     const { parts } = this;
     const section = (id, heading, content) => el("section", { class: "panel", "aria-labelledby": id }, el("h2", { id }, heading), content);
     return [
-      el("div", { class: "told" }, el("h1", {}, this.story.title), el("p", {}, this.story.sentence)),
+      el("div", { class: "told" }, el("h1", {}, this.story.title),
+        el("button", { type: "button", onclick: () => this.tried(() => this.open("The chart was opened again.")) }, "Open the chart again"),
+        el("p", {}, this.story.sentence)),
       el("div", { class: "bar" },
         parts.banner,
         clockView(this.story, (minutes) => this.turn(minutes, `The clock was moved to ${place(minutes)} and the chart opened.`)),

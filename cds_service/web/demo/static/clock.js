@@ -11,7 +11,7 @@ export function clockView({ clock, facts }, turned) {
     type: "range", id: "clock", min: clock.from, max: clock.to, step: STEP, value: "0", list: "facts", "aria-describedby": "clock-hint",
     oninput: show, onchange: () => turned(Number(slider.value)),
   });
-  const output = el("output", { for: "clock" });
+  const output = el("span", { class: "place" });
   const stops = [clock.from, ...facts.map((minute) => Math.ceil(minute / STEP) * STEP), 0, clock.to];
   const step = (towards) => {
     const here = Number(slider.value);
@@ -22,8 +22,8 @@ export function clockView({ clock, facts }, turned) {
     turned(next);
   };
   function show() {
-    output.value = place(Number(slider.value));
-    slider.setAttribute("aria-valuetext", output.value);
+    output.textContent = place(Number(slider.value));
+    slider.setAttribute("aria-valuetext", output.textContent);
   }
   show();
   const hint = "Move it: the record becomes what it was then, the chart is opened anew, and the cards follow.";

@@ -74,6 +74,14 @@ class BloodPressure(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MeanPressure(Fact):
+    """Mean arterial pressure in mmHg as charted: shown, and in no rule; `method` as of a BloodPressure."""
+
+    mmhg: Decimal
+    method: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OxygenSaturation(Fact):
     """Oxygen saturation in percent."""
 
@@ -251,6 +259,7 @@ class Timeline:
     birth_date: date | None = None
     temperatures: tuple[Temperature, ...] = ()
     pressures: tuple[BloodPressure, ...] = ()
+    means: tuple[MeanPressure, ...] = ()
     saturations: tuple[OxygenSaturation, ...] = ()
     oxygen: tuple[OxygenSupport, ...] = ()
     vasoactives: tuple[Vasoactive, ...] = ()

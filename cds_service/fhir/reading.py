@@ -30,6 +30,7 @@ REPLACED = ("final", "preliminary")
 MEASURED = {
     "temperatures": ("time", "celsius"),
     "pressures": ("time", "systolic"),
+    "means": ("time", "mmhg"),
     "saturations": ("time", "percent"),
 }
 """What makes two readings one: the rest (site, method, diastolic) may be charted by one feed and not by the other."""

@@ -6,19 +6,22 @@ What a colour says is said by a shape, a place or a word too. Every mark has wha
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from io import BytesIO
 from itertools import groupby, pairwise
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from cds_service.crs.assessment import HIGHEST, Status
+from cds_service.crs.eligibility import may_be_exposed
 from cds_service.crs.figures import shown
 from cds_service.crs.hypotension import is_pressor
 from cds_service.crs.oxygen import Support, support_at
-from cds_service.crs.timeline import Drug, Fact, Timeline, Vasoactive
+from cds_service.crs.timeline import Drug, Fact, Vasoactive
 from cds_service.crs.trajectory import AFTER, Step
 from cds_service.hooks.wording import one_line
-from cds_service.plots.flowsheet import TREATMENTS, Entry, Flowsheet
+from cds_service.plots.flowsheet import TREATMENTS, Entry, Flowsheet, grade_words
 from cds_service.plots.svg import INK, SVG, drawing, drawn, of_page
 
 if TYPE_CHECKING:
@@ -37,8 +40,8 @@ SHAPES = {"T-cell therapy": "*", "anticytokine": "v", "corticosteroid": "s", "an
 LETTER = 0.0062
 """The width of a small letter as a part of the picture's."""
 DAY = 86_400.0
-LONGEST = 90
-"""Letters of a remark within the picture; all of it stands below."""
+LINE, LINES = 190, 4
+"""Letters in a line below the picture, and how many lines there are at most; a page says all."""
 
 
 @dataclass(slots=True)
@@ -64,10 +67,11 @@ def course_svg(sheet: Flowsheet) -> str:
 
 
 def course_file(sheet: Flowsheet, kind: str) -> bytes:
-    """The picture as a file of its own, `svg` or `png`, on white."""
+    """The picture as a file of its own, `svg` or `png`, on white, with its title and what is missing."""
     with drawing(NAME):
         canvas = Canvas(sheet)
         figure = _figure(canvas, PAPER)
+        _inscribe(figure, sheet)
         if kind == "png":
             written = BytesIO()
             figure.savefig(written, format="png", dpi=150, metadata={"Software": None})
@@ -117,21 +121,15 @@ def _figure(canvas: Canvas, paper: str) -> "Figure":
 
     sheet = canvas.sheet
     agents = list(dict.fromkeys(drug.agent for drug in sheet.since_begin(sheet.timeline.vasoactives)))
-    heights = (1.45, 1.25, 1.45, 0.85, 0.3, 0.85, 0.2 + 0.22 * max(1, len(agents)), 1.15)
+    heights = (1.4, 1.25, 1.45, 0.85, 0.55, 0.8, 0.2 + 0.22 * max(1, len(agents)), 1.15)
     figure = Figure(figsize=INCHES, facecolor=paper)
     every = figure.subplots(
         len(heights),
         1,
         sharex=True,
-        gridspec_kw={
-            "height_ratios": heights,
-            "hspace": 0.12,
-            "left": 0.105,
-            "right": 0.945,
-            "top": 0.985,
-            "bottom": 0.075,
-        },
+        gridspec_kw={"height_ratios": heights, "hspace": 0.12},
     )
+    figure.subplots_adjust(left=0.105, right=0.935, top=0.985, bottom=0.075)
     treatment, temperature, pressure, saturation, device, flow, pressors, grade = every
     _time_axis(every, sheet)
     _treatments(treatment, canvas)
@@ -146,6 +144,25 @@ def _figure(canvas: Canvas, paper: str) -> "Figure":
     for axes, kind in zip(every, kinds, strict=True):
         _gap(axes, kind, sheet)
     return figure
+
+
+def _inscribe(figure: "Figure", sheet: Flowsheet) -> None:
+    """What a page says around the picture."""
+    last = sheet.trajectory.assessments[-1]
+    missing = [one_line(words) for words in dict.fromkeys((*last.missing, *last.doubts))]
+    said = wrap(f"Not known now: {'; '.join(missing)}" if missing else "", LINE)
+    if len(said) > LINES:
+        said = [*said[: LINES - 1], f"{said[LINES - 1]} …"]
+    above, below = 0.3, 0.14 * len(said) + 0.1
+    width, height = INCHES
+    figure.set_size_inches(width, height + above + below)
+    whole = height + above + below
+    figure.subplots_adjust(top=1 - (above + 0.1) / whole, bottom=(below + 0.52) / whole)
+    title = (
+        f"CRS course: {grade_words(last)} at {sheet.when(sheet.now)}. {sheet.scale.title}. For review by a clinician."
+    )
+    figure.text(0.01, 1 - 0.08 / whole, title, va="top", fontsize=NORMAL, fontweight="bold")
+    figure.text(0.01, 0.08 / whole, "\n".join(said), va="bottom", fontsize=SMALL)
 
 
 def _time_axis(every: "Sequence[Axes]", sheet: Flowsheet) -> None:
@@ -177,9 +194,20 @@ def _x(time: datetime) -> float:
     return time.timestamp() / DAY
 
 
+def _none(axes: "Axes", facts: Sequence[Fact], kind: str, sheet: Flowsheet) -> None:
+    """Why a panel is empty: nothing charted is not the same as nothing read."""
+    if facts:
+        return
+    if not may_be_exposed(sheet.timeline, sheet.scale, sheet.now):
+        words = "not read: no T-cell therapy within its time"
+    else:
+        words = "none charted" if kind not in sheet.timeline.gaps else "none in what could be read"
+    axes.text(0.5, 0.8, words, transform=axes.transAxes, ha="center", va="center", fontsize=SMALL)
+
+
 def _label(axes: "Axes", words: str) -> None:
     axes.set_ylabel(words, rotation=0, ha="right", va="center", fontsize=NORMAL)
-    axes.yaxis.set_label_coords(-0.025, 0.5)
+    axes.yaxis.set_label_coords(-0.03, 0.5)
 
 
 def _points(
@@ -187,7 +215,6 @@ def _points(
 ) -> None:
     """Readings as marks, and a line between those that are not further apart than a reading counts."""
     if not facts:
-        _remark(axes, "none charted")
         return
     times = [fact.time for fact in facts]
     line: list[tuple[datetime, float]] = []
@@ -240,10 +267,11 @@ def _span(sheet: Flowsheet, y: float) -> list[tuple[datetime, float]]:
 def _temperatures(axes: "Axes", canvas: Canvas) -> None:
     sheet = canvas.sheet
     facts = sheet.since_begin(sheet.timeline.temperatures)
+    _none(axes, facts, "temperatures", sheet)
     values = [fact.celsius for fact in facts]
     _points(axes, canvas, facts, values, sheet.scale.fever_current, color=RED, marker="o")
     limit = float(sheet.scale.fever)
-    _threshold(axes, _span(sheet, limit), f"≥ {shown(sheet.scale.fever)}")
+    _threshold(axes, _span(sheet, limit), f"fever ≥ {shown(sheet.scale.fever)}")
     _limits(axes, values, limit - 1.5, limit + 2)
     _label(axes, "temperature\n°C")
 
@@ -258,38 +286,47 @@ def _limits(axes: "Axes", values: Iterable[Any], low: float, high: float) -> Non
 def _pressures(axes: "Axes", canvas: Canvas) -> None:
     sheet = canvas.sheet
     facts = sheet.since_begin(sheet.timeline.pressures)
+    _none(axes, facts, "pressures", sheet)
     for fact in facts:
         if fact.diastolic is not None:
             ends = [float(fact.systolic), float(fact.diastolic)]
             axes.plot([_x(fact.time)] * 2, ends, color=BLUE, linewidth=0.9, alpha=0.5)
     values = [fact.systolic for fact in facts]
     _points(axes, canvas, facts, values, sheet.scale.pressure_window, color=BLUE, marker="v", size=4)
+    means = sheet.since_begin(sheet.timeline.means)
+    if means:
+        charted = [fact.mmhg for fact in means]
+        _points(axes, canvas, means, charted, sheet.scale.pressure_window, color=GREY, marker="D", linestyle=":")
     limits = _pressure_limits(sheet)
-    _threshold(axes, limits, f"< {limits[-1][1]:g}")
+    _threshold(axes, limits, f"low < {limits[-1][1]:g}")
     _limits(
-        axes, [*values, *(fact.diastolic for fact in facts if fact.diastolic)], limits[-1][1] - 30, limits[-1][1] + 35
+        axes,
+        [*values, *(fact.diastolic for fact in facts if fact.diastolic), *(fact.mmhg for fact in means)],
+        limits[-1][1] - 30,
+        limits[-1][1] + 35,
     )
-    _label(axes, "systolic\nmmHg")
+    _label(axes, "systolic ▼\nmean ◆\nmmHg")
 
 
 def _pressure_limits(sheet: Flowsheet) -> list[tuple[datetime, float]]:
     """The systolic threshold of the age, day by day."""
     days = (sheet.now - sheet.begins).days
     times = [*(sheet.begins + timedelta(days=day) for day in range(days + 1)), sheet.now]
-    return [(time, float(_systolic_threshold(sheet.timeline, sheet, time.astimezone(UTC)))) for time in times]
+    return [(time, float(_systolic_threshold(sheet, time.astimezone(UTC)))) for time in times]
 
 
-def _systolic_threshold(timeline: Timeline, sheet: Flowsheet, time: datetime) -> Any:
-    return sheet.scale.systolic_threshold(timeline.age_in_days(time), timeline.age_in_years(time))
+def _systolic_threshold(sheet: Flowsheet, time: datetime) -> Decimal:
+    return sheet.scale.systolic_threshold(sheet.timeline.age_in_days(time), sheet.timeline.age_in_years(time))
 
 
 def _saturations(axes: "Axes", canvas: Canvas) -> None:
     sheet = canvas.sheet
     facts = sheet.since_begin(sheet.timeline.saturations)
+    _none(axes, facts, "saturations", sheet)
     values = [fact.percent for fact in facts]
     _points(axes, canvas, facts, values, sheet.scale.oxygen_window, color=GREEN, marker="^", size=4)
     limit = float(sheet.scale.hypoxia_saturation)
-    _threshold(axes, _span(sheet, limit), f"< {shown(sheet.scale.hypoxia_saturation)}")
+    _threshold(axes, _span(sheet, limit), f"low < {shown(sheet.scale.hypoxia_saturation)}")
     _limits(axes, values, limit - 4, 100)
     _label(axes, "SpO2\n%")
 
@@ -297,10 +334,11 @@ def _saturations(axes: "Axes", canvas: Canvas) -> None:
 def _flows(axes: "Axes", canvas: Canvas) -> None:
     sheet = canvas.sheet
     facts = [fact for fact in sheet.since_begin(sheet.timeline.oxygen) if fact.flow is not None]
+    _none(axes, facts, "oxygen", sheet)
     values = [fact.flow for fact in facts]
     _points(axes, canvas, facts, values, sheet.scale.oxygen_window, color=GREEN, marker="s")
     limit = float(sheet.scale.low_flow_maximum)
-    _threshold(axes, _span(sheet, limit), f"> {shown(sheet.scale.low_flow_maximum)}")
+    _threshold(axes, _span(sheet, limit), f"high > {shown(sheet.scale.low_flow_maximum)}")
     _limits(axes, values, 0, limit + 3)
     _label(axes, "O2 flow\nL/min")
 
@@ -308,16 +346,18 @@ def _flows(axes: "Axes", canvas: Canvas) -> None:
 def _devices(axes: "Axes", canvas: Canvas) -> None:
     """The oxygen support that counts at each instant, by the function that grading asks."""
     sheet = canvas.sheet
-    axes.set_ylim(0, 1)
+    axes.set_ylim(0, 2)
     axes.set_yticks([])
     _label(axes, "O2 device")
     facts = sheet.since_begin(sheet.timeline.oxygen)
+    _none(axes, facts, "oxygen", sheet)
     window = sheet.scale.oxygen_window
     ends = [at for fact in facts for at in (fact.time, fact.until) if at is not None and at <= sheet.now]
     times = sorted({max(at, sheet.begins) for end in ends for at in (end, end + window + AFTER) if at < sheet.now})
     supports = [(time, support_at(sheet.timeline, sheet.scale, time)) for time in times]
     runs = [list(run) for _, run in groupby(supports, key=lambda item: _device(item[1]))]
-    for run, following in zip(runs, [*runs[1:], [(sheet.now, Support())]], strict=True):
+    named: list[tuple[datetime, str]] = []
+    for run, following in pairwise([*runs, [(sheet.now, Support())]]):
         (since, support), until, words = run[0], following[0][0], _device(run[0][1])
         if not words:
             continue
@@ -331,7 +371,24 @@ def _devices(axes: "Axes", canvas: Canvas) -> None:
         )
         colour = (GREEN, 0.3 if grade is None else 0.6) if support.given else "none"
         _bar(axes, canvas, entry, (0.1, 0.8), facecolor=colour)
-        _words_in_bar(axes, sheet, since, until, 0.5, words)
+        named.append((since, words))
+    line = {"arrowstyle": "-", "linewidth": 0.5, "edgecolor": INK, "shrinkA": 0, "shrinkB": 0}
+    for (since, words), place in zip(named, _side_by_side(sheet, named), strict=True):
+        moved = line if place != since else None
+        axes.annotate(words, (_x(since), 0.9), (_x(place), 1.5), va="center", fontsize=SMALL, arrowprops=moved)
+
+
+def _side_by_side(sheet: Flowsheet, named: Sequence[tuple[datetime, str]]) -> list[datetime]:
+    """Where words begin that would stand at their times, moved to the right, and from now to the left, where they
+    would overlap."""
+    places, free = [], sheet.begins
+    for since, words in named:
+        places.append(max(since, free))
+        free = places[-1] + _length(sheet, words)
+    free = sheet.now
+    for number, (_, words) in reversed(list(enumerate(named))):
+        free = places[number] = min(places[number], free - _length(sheet, words))
+    return places
 
 
 def _device(support: Support) -> str:
@@ -340,7 +397,7 @@ def _device(support: Support) -> str:
         return support.device.display
     if support.device_text:
         return one_line(support.device_text)
-    return {True: "oxygen, device not charted", False: "no oxygen", None: ""}[support.given]
+    return {True: "device not charted", False: "no oxygen", None: ""}[support.given]
 
 
 def _bar(axes: "Axes", canvas: Canvas, entry: Entry, place: tuple[float, float], **look: Any) -> None:
@@ -361,7 +418,10 @@ def _words_in_bar(
     """Words in the middle of a bar, where they fit."""
     since, until = max(since, sheet.begins), min(until, sheet.now)
     look = {"fontsize": SMALL} | look
-    if (until - since) / (sheet.now - sheet.begins) > len(words) * LETTER * look["fontsize"] / SMALL:
+    room = (until - since) / (sheet.now - sheet.begins) / LETTER * SMALL / look["fontsize"]
+    if room < len(words):
+        words = "\n".join(wrap(words, max(1, int(room)), break_long_words=False))
+    if max(map(len, words.split("\n"))) <= room and words.count("\n") <= 1:
         axes.text(_x(since + (until - since) / 2), y, words, ha="center", va="center", **look)
 
 
@@ -371,29 +431,31 @@ def _pressors(axes: "Axes", canvas: Canvas, agents: Sequence[str]) -> None:
     axes.set_yticks([row + 0.5 for row in range(len(agents))], [_short(agent) for agent in agents])
     if not agents:
         axes.set_yticks([0.5], ["vasopressors"])
-        known = sheet.timeline.known("vasoactives", sheet.begins)
-        _remark(axes, "none charted" if known else "none in what could be read")
-    for drug in sheet.since_begin(sheet.timeline.vasoactives):
+    drugs = sheet.since_begin(sheet.timeline.vasoactives)
+    _none(axes, drugs, "vasoactives", sheet)
+    for drug in drugs:
         row = agents.index(drug.agent)
         colour = RED if is_pressor(drug) else GREY
         if drug.bolus:
             axes.plot(_x(drug.time), row + 0.5, marker="d", color=colour, gid=canvas.named(sheet.entry(drug)))
         else:
             _bar(axes, canvas, sheet.entry(drug), (row + 0.15, 0.7), facecolor=(colour, 0.55))
-            _words_in_bar(axes, sheet, drug.time, drug.until, row + 0.5, _rate(drug))
+            _rate(axes, sheet, drug, row + 0.5)
 
 
-def _rate(drug: Vasoactive) -> str:
-    return one_line(drug.rate) if is_pressor(drug) else f"{one_line(drug.rate)} not counted".strip()
+def _rate(axes: "Axes", sheet: Flowsheet, drug: Vasoactive, y: float) -> None:
+    """The rate in the bar, or behind it."""
+    words = one_line(drug.rate if is_pressor(drug) else f"{drug.rate} not counted").strip()
+    since, until = max(drug.time, sheet.begins), min(drug.until, sheet.now)
+    if _length(sheet, words) <= until - since:
+        axes.text(_x(since + (until - since) / 2), y, words, ha="center", va="center", fontsize=SMALL)
+    elif until + _length(sheet, words) <= sheet.now:
+        _note(axes, words, (_x(until), y), xytext=(4, 0), ha="left")
 
 
 def _short(words: str) -> str:
     words = one_line(words)
     return words if len(words) <= 18 else words[:17] + "…"
-
-
-def _remark(axes: "Axes", words: str) -> None:
-    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", fontsize=SMALL)
 
 
 def _treatments(axes: "Axes", canvas: Canvas) -> None:
@@ -405,42 +467,49 @@ def _treatments(axes: "Axes", canvas: Canvas) -> None:
     marked: list[tuple[Fact, str, str]] = [(therapy, ROWS[0], therapy.product) for therapy in known.therapies]
     marked += [(drug, TREATMENTS[drug.group], _dose(drug)) for drug in drugs]
     marked += [(culture, "blood culture", culture.step) for culture in sheet.since_begin(known.cultures)]
-    ends: dict[str, datetime] = {}
-    for fact, name, words in sorted(marked, key=lambda item: (item[1], item[0].time)):
-        row, entry = ROWS.index(name) + 0.5, sheet.entry(fact)
-        time = max(fact.time, sheet.begins)
-        if entry.until is not None and entry.until > fact.time:
-            _bar(axes, canvas, entry, (row - 0.12, 0.24), facecolor=(VIOLET, 0.5))
-        axes.plot(_x(time), row, marker=SHAPES[name], color=VIOLET, markersize=6, gid=canvas.named(entry))
-        if fact.time < sheet.begins:
-            words = f"{words}, {sheet.when(fact.time)}"
-        end = min(entry.until or time, sheet.now)
-        _after_mark(axes, sheet, max(time, end), row, one_line(words), ends, name)
+    for name, row in groupby(sorted(marked, key=lambda item: (item[1], item[0].time)), key=lambda item: item[1]):
+        marks = [_mark(axes, canvas, fact, name, words) for fact, _, words in row]
+        _words_after(axes, sheet, ROWS.index(name) + 0.5, marks)
 
 
 def _dose(drug: Drug) -> str:
     return f"{drug.agent} {shown(drug.dose_mg)} mg" if drug.dose_mg is not None else drug.agent
 
 
-def _after_mark(
-    axes: "Axes", sheet: Flowsheet, time: datetime, y: float, words: str, ends: dict[str, datetime], row: str
-) -> None:
-    """Words beside a mark, where the words of the one before it end in time; at the right edge on its left."""
-    length = (sheet.now - sheet.begins) * (len(words) * LETTER + 0.012)
-    left = time + length > sheet.now
-    begin = time - length if left else time
-    if begin < ends.get(row, begin):
-        return
-    ends[row] = time if left else time + length
-    axes.annotate(
-        words,
-        (_x(time), y),
-        xytext=(-6 if left else 6, 0),
-        textcoords="offset points",
-        ha="right" if left else "left",
-        va="center",
-        fontsize=SMALL,
-    )
+def _mark(axes: "Axes", canvas: Canvas, fact: Fact, name: str, words: str) -> tuple[datetime, datetime, str]:
+    """A mark for what was given, a bar too for what lasted; where it begins and ends in the picture, and its words."""
+    sheet = canvas.sheet
+    row, entry = ROWS.index(name) + 0.5, sheet.entry(fact)
+    since, until = max(fact.time, sheet.begins), min(entry.until or fact.time, sheet.now)
+    if until > since:
+        _bar(axes, canvas, entry, (row - 0.12, 0.24), facecolor=(VIOLET, 0.5))
+    axes.plot(_x(since), row, marker=SHAPES[name], color=VIOLET, markersize=6, gid=canvas.named(entry))
+    early = f", {sheet.when(fact.time)}" if fact.time < sheet.begins else ""
+    return since, max(since, until), one_line(f"{words}{early}")
+
+
+def _words_after(axes: "Axes", sheet: Flowsheet, y: float, marks: Sequence[tuple[datetime, datetime, str]]) -> None:
+    """Words behind the marks of a row, once for equal ones that stand close together; in front at the right edge."""
+    together = 1
+    for (_, end, words), following in zip(marks, [*marks[1:], None], strict=True):
+        said = f"{words} ×{together}" if together > 1 else words
+        length = _length(sheet, said)
+        if following is not None and end + length > following[0]:
+            together = together + 1 if following[2] == words else 1
+            continue
+        left = end + length > sheet.now
+        place = {"xytext": (-7 if left else 7, 0), "ha": "right" if left else "left"}
+        _note(axes, said, (_x(end), y), **place)
+        together = 1
+
+
+def _length(sheet: Flowsheet, words: str) -> timedelta:
+    """How long the words are on the axis of time, with the room around them."""
+    return (sheet.now - sheet.begins) * ((len(words) + 2.5) * LETTER)
+
+
+def _note(axes: "Axes", words: str, place: tuple[float, float], **look: Any) -> None:
+    axes.annotate(words, place, textcoords="offset points", va="center", fontsize=SMALL, **look)
 
 
 def _grades(axes: "Axes", canvas: Canvas) -> None:
@@ -456,7 +525,7 @@ def _grades(axes: "Axes", canvas: Canvas) -> None:
         height = HIGHEST if same[0].grade is None else max(same[0].grade, 1.2)
         bold = {"fontsize": 11, "fontweight": "bold"} if len(words) < 4 else {}
         _words_in_bar(axes, sheet, same[0].since, same[-1].until, height / 2, words, **bold)
-    _at_the_right(axes, HIGHEST / 2, f"now: {_in_band(steps[-1])}")
+    _at_the_right(axes, HIGHEST / 2, f"now: {_in_band(steps[-1])}" if steps[-1].grade is not None else "now: ?")
 
 
 def _step(axes: "Axes", canvas: Canvas, step: Step) -> None:
@@ -464,7 +533,7 @@ def _step(axes: "Axes", canvas: Canvas, step: Step) -> None:
     if step.status is Status.NOT_ELIGIBLE:
         _bar(axes, canvas, entry, (0, 0.15), facecolor="none", linewidth=0.4)
     elif grade is None:
-        _bar(axes, canvas, entry, (0, HIGHEST), facecolor="none", edgecolor=GREY, linewidth=0, hatch="..")
+        _bar(axes, canvas, entry, (0, HIGHEST), facecolor="none", edgecolor=(GREY, 0.5), linewidth=0, hatch="..")
     else:
         hatch = "//" if step.status is Status.PROVISIONAL else None
         look = {"facecolor": (GRADES[grade], 0.6), "edgecolor": GREY, "linewidth": 0, "hatch": hatch}
@@ -490,8 +559,8 @@ def _gap(axes: "Axes", kind: str, sheet: Flowsheet) -> None:
     gap = sheet.timeline.gaps.get(kind)
     if gap is None or (gap.known_since is not None and gap.known_since <= sheet.begins):
         return
-    axes.axvspan(
-        _x(sheet.begins), _x(gap.known_since or sheet.now), facecolor="none", edgecolor=GREY, hatch="xx", linewidth=0
-    )
-    words = one_line(f"not all known: {gap.reason}")
-    axes.text(0.01, 0.9, words[:LONGEST], transform=axes.transAxes, va="top", fontsize=SMALL)
+    until = gap.known_since or sheet.now
+    shade = axes.axvspan(_x(sheet.begins), _x(until))
+    shade.set(facecolor="none", edgecolor=(GREY, 0.5), hatch="xx", linewidth=0, zorder=0)
+    words = "not all known" if gap.known_since is None else f"not all known before {sheet.when(gap.known_since)}"
+    axes.text(0.985, 0.06, words, transform=axes.transAxes, ha="right", va="bottom", fontsize=SMALL, fontweight="bold")

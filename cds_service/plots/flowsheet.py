@@ -16,6 +16,7 @@ from cds_service.crs.timeline import (
     Drug,
     Fact,
     FactT,
+    MeanPressure,
     OxygenSaturation,
     OxygenSupport,
     Temperature,
@@ -144,8 +145,9 @@ class Flowsheet:
         known = self.timeline
         drugs = [drug for drug in known.drugs if drug.group in TREATMENTS]
         yield from known.therapies
-        for facts in (known.temperatures, known.pressures, known.saturations, known.oxygen, known.vasoactives):
+        for facts in (known.temperatures, known.pressures, known.means, known.saturations, known.oxygen):
             yield from self.since_begin(facts)
+        yield from self.since_begin(known.vasoactives)
         yield from self.since_begin(drugs)
         yield from self.since_begin(known.cultures)
 
@@ -183,6 +185,10 @@ class Flowsheet:
     def _(self, fact: BloodPressure) -> tuple[str, str]:
         diastolic = f"/{shown(fact.diastolic)}" if fact.diastolic is not None else ""
         return "blood pressure", f"{shown(fact.systolic)}{diastolic} mmHg" + (f" {fact.method}" if fact.method else "")
+
+    @_said.register
+    def _(self, fact: MeanPressure) -> tuple[str, str]:
+        return "mean pressure", f"{shown(fact.mmhg)} mmHg" + (f" {fact.method}" if fact.method else "")
 
     @_said.register
     def _(self, fact: OxygenSaturation) -> tuple[str, str]:

@@ -93,9 +93,27 @@ def test_3_2_every_systolic_code_is_read_alone_and_as_a_component(code: str, met
 
 
 @pytest.mark.parametrize("code", ["8462-4", "76213-8", "76535-4", "8478-0", "76214-6", "76536-2"])
-def test_3_2_diastolic_and_mean_pressures_are_context_and_make_no_fact(code: str) -> None:
+def test_3_2_diastolic_and_mean_pressures_are_context_and_no_pressure_that_is_graded(code: str) -> None:
     timeline = read(systolic(60, code=code))
     assert (timeline.pressures, timeline.unused) == ((), ())
+
+
+@pytest.mark.parametrize(("code", "method"), [("8478-0", ""), ("76214-6", "invasive"), ("76536-2", "cuff")])
+def test_3_2_a_mean_pressure_is_read_to_be_shown_alone_and_in_a_panel(code: str, method: str) -> None:
+    parts = [
+        component(code, valueQuantity=quantity(58, "mm[Hg]")),
+        component("8480-6", valueQuantity=quantity(86, "mm[Hg]")),
+    ]
+    panel = observation(concept(LOINC, "85354-9"), component=parts)
+    for resource in (systolic(58, code=code), panel):
+        (mean,) = read(resource).means
+        assert (mean.mmhg, mean.method) == (58, method)
+
+
+@pytest.mark.parametrize(("mmhg", "found"), [(9, 0), (10, 1), (200, 1), (201, 0)])
+def test_3_2_what_is_plausible_of_a_diastolic_pressure_is_so_of_a_mean_one(mmhg: int, found: int) -> None:
+    timeline = read(systolic(mmhg, code="8478-0"))
+    assert (len(timeline.means), len(timeline.unused)) == (found, 1 - found)
 
 
 @pytest.mark.parametrize("code", ["8440-0", "8385-7", "8414-5", "60985-9", "96607-7"])

@@ -14,6 +14,7 @@ from cds_service.crs.timeline import (
     Drug,
     DrugOrder,
     LabResult,
+    MeanPressure,
     OxygenSaturation,
     OxygenSupport,
     Score,
@@ -54,6 +55,7 @@ class Facts:
 
     temperatures: list[Temperature] = field(default_factory=list)
     pressures: list[BloodPressure] = field(default_factory=list)
+    means: list[MeanPressure] = field(default_factory=list)
     saturations: list[OxygenSaturation] = field(default_factory=list)
     oxygen: list[OxygenSupport] = field(default_factory=list)
     vasoactives: list[Vasoactive] = field(default_factory=list)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from cds_service.crs.timeline import BloodPressure, Flag
+from cds_service.crs.timeline import BloodPressure, Flag, MeanPressure
 from cds_service.fhir import units
 from cds_service.fhir.elements import Unusable
 from cds_service.fhir.readers.parts import Part, Reading, amount, has_value
@@ -11,7 +11,7 @@ Values = list[units.Amount]
 
 
 def read_pressures(reading: Reading, parts: list[Part]) -> None:
-    """Each systolic pressure with the diastolic of its method. Mean pressures are context and make no fact."""
+    """Each systolic pressure with the diastolic of its method, and each mean pressure: that is in no rule."""
     before = len(reading.reasons)
     diastolic = [part for part in parts if part.meaning.group == "diastolic"]
     below = {method(part): value for part, (value, _) in reading.each(diastolic, lambda p: _alone(p, reading))}
@@ -34,6 +34,17 @@ def read_pressures(reading: Reading, parts: list[Part]) -> None:
     panel = any(part.meaning.group == "panel" and not part.json.get("hasMember") for part in parts)
     if panel and not found and len(reading.reasons) == before:
         reading.reasons.append("blood pressure: no systolic pressure in it")
+    means = [part for part in parts if part.meaning.group == "mean"]
+    for part, (mmhg, flags) in reading.each(means, lambda p: _alone(p, reading)):
+        reading.facts.means.append(
+            MeanPressure(
+                time=reading.time,
+                reference=reading.reference,
+                flags=reading.flagged(*part.flags, *flags),
+                mmhg=mmhg,
+                method=method(part),
+            )
+        )
 
 
 def method(part: Part) -> str:
@@ -63,5 +74,6 @@ def _values(part: Part, reading: Reading) -> Values:
 
 
 def _alone(part: Part, reading: Reading) -> tuple[Decimal, tuple[Flag, ...]]:
-    kind = "diastolic" if part.meaning.group == "diastolic" else "systolic"
+    """What is plausible of a diastolic pressure is so of a mean one."""
+    kind = "diastolic" if part.meaning.group in ("diastolic", "mean") else "systolic"
     return units.pressure(amount(part), kind, reading.chart.scale)

@@ -18,6 +18,7 @@ from cds_service.fhir.elements import Json, moment, objects
 from cds_service.fhir.strict_json import parse
 from cds_service.hooks.assessment_json import EXTENSION
 from cds_service.hooks.evaluate import Access
+from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.services import service
 from cds_service.web.logs import silence_logs
 from cds_service.web.settings import read_settings
@@ -38,17 +39,10 @@ def grade(bundle: Path, at: str | None, patient_id: str | None, protocol: str | 
     """Grade the patient of a FHIR Bundle: grade, evidence, orders."""
     silence_logs()
     body = read_bundle(bundle)
-    resources = [entry["resource"] for entry in objects(body.get("entry")) if isinstance(entry.get("resource"), dict)]
-    now = _instant(at, body)
-    who = patient_id or _only_patient(resources)
+    now = instant_for(at, body)
     settings = read_settings()
     knowledge = knowledge_of(settings.model_copy(update={"protocol": protocol}) if protocol else settings)
-    call = {
-        "hook": "patient-view",
-        "hookInstance": f"grade-{bundle.name}",
-        "context": {"userId": "Practitioner/command-line", "patientId": who},
-        "prefetch": prefetch(resources, {need.key: need.resource_type for need in knowledge.needs}, who),
-    }
+    call = bundle_call(body, patient_id, knowledge) | {"hookInstance": f"grade-{bundle.name}"}
     with ThreadPoolExecutor(1) as executor:
         access = Access(connections=Connections(), executor=executor, allow_list=(), deadline_seconds=1.0)
         answer = service("crs-patient-view").answer(call, "crs-patient-view", knowledge, access, now).response
@@ -90,11 +84,30 @@ def instant_of(at: str) -> datetime:
     return given.time
 
 
-def _instant(at: str | None, bundle: Json) -> datetime:
+def instant_for(at: str | None, bundle: Json) -> datetime:
+    """The instant of `--at`, else that of the Bundle, else now. Raises InvalidInput when `--at` is no time."""
     if at is not None:
         return instant_of(at)
     stamped = moment(bundle.get("timestamp"), UTC)
     return stamped.time if stamped is not None else datetime.now(UTC)
+
+
+def bundle_call(bundle: Json, patient_id: str | None, knowledge: Knowledge) -> dict[str, Any]:
+    """The patient-view call for the patient of a Bundle. Raises InvalidInput when it does not tell which one."""
+    resources = [entry["resource"] for entry in objects(bundle.get("entry")) if isinstance(entry.get("resource"), dict)]
+    who = patient_id or _only_patient(resources)
+    return patient_call(who) | {
+        "prefetch": prefetch(resources, {need.key: need.resource_type for need in knowledge.needs}, who)
+    }
+
+
+def patient_call(patient_id: str) -> dict[str, Any]:
+    """The patient-view call of the command line for a patient."""
+    return {
+        "hook": "patient-view",
+        "hookInstance": "command-line",
+        "context": {"userId": "Practitioner/command-line", "patientId": patient_id},
+    }
 
 
 def _only_patient(resources: Sequence[Json]) -> str:

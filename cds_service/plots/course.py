@@ -66,12 +66,12 @@ def course_svg(sheet: Flowsheet) -> str:
     return _written(_named(of_page(root, NAME), canvas, f"{NAME}-"), sheet)
 
 
-def course_file(sheet: Flowsheet, kind: str) -> bytes:
+def course_file(sheet: Flowsheet, kind: str, who: str = "") -> bytes:
     """The picture as a file of its own, `svg` or `png`, on white, with its title and what is missing."""
     with drawing(NAME):
         canvas = Canvas(sheet)
         figure = _figure(canvas, PAPER)
-        _inscribe(figure, sheet)
+        _inscribe(figure, sheet, who)
         if kind == "png":
             written = BytesIO()
             figure.savefig(written, format="png", dpi=150, metadata={"Software": None})
@@ -146,7 +146,7 @@ def _figure(canvas: Canvas, paper: str) -> "Figure":
     return figure
 
 
-def _inscribe(figure: "Figure", sheet: Flowsheet) -> None:
+def _inscribe(figure: "Figure", sheet: Flowsheet, who: str) -> None:
     """What a page says around the picture."""
     last = sheet.trajectory.assessments[-1]
     missing = [one_line(words) for words in dict.fromkeys((*last.missing, *last.doubts))]
@@ -158,9 +158,9 @@ def _inscribe(figure: "Figure", sheet: Flowsheet) -> None:
     figure.set_size_inches(width, height + above + below)
     whole = height + above + below
     figure.subplots_adjust(top=1 - (above + 0.1) / whole, bottom=(below + 0.52) / whole)
-    title = (
-        f"CRS course: {grade_words(last)} at {sheet.when(sheet.now)}. {sheet.scale.title}. For review by a clinician."
-    )
+    of = f" of {one_line(who)}" if who else ""
+    grade = f"CRS course{of}: {grade_words(last)} at {sheet.when(sheet.now)}"
+    title = f"{grade}. {sheet.scale.title}. For review by a clinician."
     figure.text(0.01, 1 - 0.08 / whole, title, va="top", fontsize=NORMAL, fontweight="bold")
     figure.text(0.01, 0.08 / whole, "\n".join(said), va="bottom", fontsize=SMALL)
 

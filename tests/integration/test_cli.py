@@ -25,7 +25,8 @@ def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[s
 def test_help_names_every_command() -> None:
     shown = subprocess.run([sys.executable, "-m", "cds_service", "--help"], capture_output=True, text=True, check=True)
     names = (
-        "serve demo grade fire keys switch explain fixtures doctor prefetch conformance canary content report records"
+        "serve demo grade course fire keys switch explain fixtures doctor prefetch conformance canary content report "
+        "records"
     )
     for command in names.split():
         assert f"\n  {command} " in shown.stdout

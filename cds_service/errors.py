@@ -4,6 +4,7 @@ CdsError
 ├── InvalidRequest          400 structure   the body is not a hook call
 ├── MissingData             412 processing  grading is impossible: needed data cannot be had
 ├── PatientMismatch         422 invariant   the prefetch holds another patient
+├── LaunchRefused           400 login       a SMART launch that cannot go on
 ├── Unauthenticated         401 login       no token or key that proves who calls
 ├── Forbidden               403 forbidden   who calls may not do that here
 ├── UnknownService          404 not-found   no service of that id
@@ -64,6 +65,13 @@ class PatientMismatch(CdsError):
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     issue = "invariant"
+
+
+class LaunchRefused(CdsError):
+    """A launch of the SMART app cannot go on: its user reads why."""
+
+    status = HTTPStatus.BAD_REQUEST
+    issue = "login"
 
 
 class Unauthenticated(CdsError):

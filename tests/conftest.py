@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from xdist.remote import Producer
 
+from cds_service.clients.smart.registrations import Registration
 from cds_service.clients.trusted import TrustedClient
 from cds_service.content.load import load
 from cds_service.fhir.memory import Repository
@@ -148,9 +149,15 @@ def make_app(knowledge: Knowledge, state: Path, tmp_path_factory: pytest.TempPat
     """Makes applications in this process, at NOW, each with a store of its own; closes them at the end."""
     with ExitStack() as end:
 
-        def make(clock: Any = lambda: NOW, clients: Sequence[TrustedClient] = (), **settings: Any) -> FlaskClient:
+        def make(
+            clock: Any = lambda: NOW,
+            clients: Sequence[TrustedClient] = (),
+            registrations: Sequence[Registration] = (),
+            **settings: Any,
+        ) -> FlaskClient:
             own = shutil.copytree(state, tmp_path_factory.mktemp("app"), dirs_exist_ok=True)
-            app = create_app(Settings(**{"auth": "off", "state_folder": own} | settings), knowledge, clock, clients)
+            known = Settings(**{"auth": "off", "state_folder": own} | settings)
+            app = create_app(known, knowledge, clock, clients, registrations)
             end.callback(app.extensions["crs-cds"].close)
             end.callback(app.extensions["crs-cds-memory"].close)
             return app.test_client()

@@ -206,14 +206,14 @@ class Service:
 
 @contextmanager
 def service_process(
-    log: Path, fhir_servers: str, now: datetime = NOW, workers: int = 1, **settings: str
+    log: Path, fhir_servers: str, now: datetime = NOW, workers: int = 1, port: int = 0, **settings: str
 ) -> Iterator[Service]:
     """The production server in a process of its own, where it is always `now`; ended by its process id.
 
     Its state folder lies beside its log unless the settings name another. Whatever it was asked, its log at the lowest
     level holds no patient and no token (T11).
     """
-    port = free_port()
+    port = port or free_port()
     base = f"http://{HOST}:{port}"
     own = {
         "CRS_CDS_AUTH": "off",
@@ -257,7 +257,7 @@ def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _main() -> None:
-    from cds_service.cli.serve import clients_of, knowledge_of
+    from cds_service.cli.serve import clients_of, knowledge_of, registrations_of
     from cds_service.web.app import create_app
     from cds_service.web.logs import configure_logs
     from cds_service.web.serve import Server
@@ -266,7 +266,7 @@ def _main() -> None:
 
     settings = read_settings()
     knowledge = knowledge_of(settings)
-    clients = clients_of(settings, knowledge)
+    clients, registrations = clients_of(settings, knowledge), registrations_of(settings)
     port, now, workers = int(sys.argv[1]), datetime.fromisoformat(sys.argv[2]), int(sys.argv[3])
     prepare_state(settings, now)
     configure_logs(settings.log_level)
@@ -278,7 +278,7 @@ def _main() -> None:
         return now
 
     gc.freeze()  # or each worker would look through all that is loaded when it ends, and have it copied
-    app = partial(create_app, settings, knowledge, clock, clients)
+    app = partial(create_app, settings, knowledge, clock, clients, registrations)
     Server(app, HOST, port, workers, settings.state_folder, settings.drain_seconds).run()
 
 

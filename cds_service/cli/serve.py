@@ -7,10 +7,12 @@ from pathlib import Path
 
 import click
 
+from cds_service.clients.smart.registrations import Registration, read_registrations
 from cds_service.clients.switches import read_switches
 from cds_service.clients.trusted import Known, TrustedClient, read_trusted_clients
 from cds_service.content.load import load
 from cds_service.errors import InvalidSettings
+from cds_service.fhir.addresses import base_url, fhir_server
 from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.services import SERVICES
 from cds_service.web.settings import Settings, read_settings
@@ -48,6 +50,19 @@ def clients_of(settings: Settings, knowledge: Knowledge) -> tuple[TrustedClient,
     return read_trusted_clients(settings.trusted_clients, known)
 
 
+def registrations_of(settings: Settings) -> tuple[Registration, ...]:
+    """Where the app is registered, nowhere unless a file says so. Raises InvalidSettings."""
+    if settings.smart_registrations is None:
+        return ()
+    if settings.public_url is None:
+        raise InvalidSettings(
+            "CRS_CDS_SMART_REGISTRATIONS is set: set CRS_CDS_PUBLIC_URL too, the URL by which browsers come back from"
+            " the EHR's sign-in."
+        )
+    fhir_server(base_url(settings.public_url))  # codes come back there: plain HTTP is for this machine only
+    return read_registrations(settings.smart_registrations)
+
+
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=5000, show_default=True, help="Port to listen on.")
@@ -60,6 +75,7 @@ def serve(host: str, port: int, workers: int, config: Path | None) -> None:
         click.echo(f"{name} is set, and has no effect with CRS_CDS_AUTH={settings.auth}", err=True)
     knowledge = knowledge_of(settings)
     clients = clients_of(settings, knowledge)
+    registrations = registrations_of(settings)
     if settings.tracing:
         import_module("cds_service.web.tracing")  # refuses before workers are forked when its packages are missing
     from cds_service.web.app import create_app
@@ -72,5 +88,5 @@ def serve(host: str, port: int, workers: int, config: Path | None) -> None:
         click.echo(warning, err=True)
     configure_logs(settings.log_level)
     click.echo(f"CDS Hooks discovery: http://{host}:{port}/cds-services", err=True)
-    app = partial(create_app, settings, knowledge, clients=clients)
+    app = partial(create_app, settings, knowledge, clients=clients, registrations=registrations)
     Server(app, host, port, workers, settings.state_folder, settings.drain_seconds).run()

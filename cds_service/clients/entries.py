@@ -3,13 +3,17 @@
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from cds_service.content.faults import plain
 from cds_service.errors import InvalidSettings
 from cds_service.fhir.addresses import FhirServer, fhir_server
+
+Words = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^\S+$")]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.\-]{0,63}$")]
+"""What records and logs call the other party."""
 
 
 class Entry(BaseModel):

@@ -1,7 +1,8 @@
-"""Tokens as a client makes them: for the command line and the tests, with a key that its user brings or makes here."""
+"""Tokens as a client makes them, with a key that is brought or made here: of calls, and of the app at an EHR."""
 
 import json
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -79,12 +80,16 @@ class SigningKey:
 
     def token(self, issuer: str, audience: str, now: datetime, tenant: str | None = None) -> str:
         """A token for one call of an address."""
+        return self._signed({"iss": issuer, "aud": audience} | ({} if tenant is None else {"tenant": tenant}), now)
+
+    def client_assertion(self, client_id: str, token_endpoint: str, now: datetime) -> str:
+        """What proves to a token endpoint that it is this client (RFC 7523)."""
+        return self._signed({"iss": client_id, "sub": client_id, "aud": token_endpoint}, now)
+
+    def _signed(self, claims: Mapping[str, str], now: datetime) -> str:
         issued = int(now.timestamp())
-        claims: dict[str, Any] = {"iss": issuer, "aud": audience, "iat": issued, "jti": str(uuid4())}
-        claims["exp"] = issued + int(LIFE.total_seconds())
-        if tenant is not None:
-            claims["tenant"] = tenant
-        return jwt.encode(claims, self.private, self.algorithm, {"kid": self.kid})
+        once = {"iat": issued, "exp": issued + int(LIFE.total_seconds()), "jti": str(uuid4())}
+        return jwt.encode({**claims, **once}, self.private, self.algorithm, {"kid": self.kid})
 
 
 def _public(private: PrivateKey) -> dict[str, str]:

@@ -4,16 +4,12 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import StringConstraints
-
-from cds_service.clients.entries import Entry, read_entries, refuse, server
+from cds_service.clients.entries import Entry, Identifier, Words, read_entries, refuse, server
 from cds_service.clients.keys import RECOMMENDED, Algorithm, Keys, read_keys
 from cds_service.fhir.addresses import FhirServer, Networks
 from cds_service.store.records import UNCHECKED_CLIENT
-
-Words = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^\S+$")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,7 +50,7 @@ class Known:
 class _Entry(Entry):
     """One `[[client]]`."""
 
-    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.\-]{0,63}$")]
+    id: Identifier
     issuer: Words
     tenants: list[Words] = []
     jku: str | None = None

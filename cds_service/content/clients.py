@@ -19,6 +19,7 @@ class ClientFile(Strict):
     selection: Literal["any", "at-most-one"] = Field(description="How many suggestions of a card can be taken")
     override_reasons: bool = Field(description="Whether it shows reasons for not following a card")
     tables: bool = Field(description="Whether there is room for tables; lines are written where there is none")
+    smart_links: bool = Field(description="Whether its cards may link to a SMART app")
     systems: dict[str, str] = Field({}, description="Code systems of orders by the name this client gives them")
     reference: str = Field(description="Who says so")
     date: Day = Field(description="Date of that statement")
@@ -37,6 +38,7 @@ class ClientProfile:
     selection: str
     override_reasons: bool
     tables: bool
+    smart_links: bool
     systems: Mapping[str, str]
 
 
@@ -49,5 +51,6 @@ def client_profile(file: ClientFile) -> ClientProfile:
         selection=file.selection,
         override_reasons=file.override_reasons,
         tables=file.tables,
+        smart_links=file.smart_links,
         systems=file.systems,
     )

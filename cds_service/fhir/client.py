@@ -10,6 +10,7 @@ from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from urllib.parse import urlencode
 
 import requests
 import urllib3
@@ -101,12 +102,16 @@ class _Straight(_Adapter):
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A GET, to a server in these address ranges; a `fresh` one is sent on a connection that is made for it."""
+    """A GET, or a POST of a body, to a server in these address ranges.
+
+    A `fresh` one is sent on a connection that is made for it.
+    """
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
     networks: Networks
     fresh: bool = False
+    body: bytes | None = field(default=None, repr=False)
 
 
 class Connections:
@@ -121,7 +126,7 @@ class Connections:
         self._adapters: dict[Networks, _Straight] = {}
 
     def send(self, request: _Request, seconds: float) -> requests.Response:
-        """The answer to a GET, its body not yet read. Raises what requests and urllib3 do."""
+        """The answer to a request, its body not yet read. Raises what requests and urllib3 do."""
         networks = request.networks
         with self._lock:
             adapter = self._adapters.get(networks) or self._adapters.setdefault(networks, _Straight(networks))
@@ -138,8 +143,9 @@ class Connections:
 def _prepared(request: _Request) -> requests.PreparedRequest:
     """A request as it is sent; a URL that is written so is not encoded again, which costs more than the rest."""
     headers = {**request.headers, "Accept-Encoding": "gzip", "User-Agent": "crs-cds"}
-    if not as_it_is_sent(request.url):
-        return requests.Request("GET", request.url, headers).prepare()
+    if request.body is not None or not as_it_is_sent(request.url):
+        method = "GET" if request.body is None else "POST"
+        return requests.Request(method, request.url, headers, data=request.body).prepare()
     prepared = requests.PreparedRequest()
     prepared.method, prepared.url = "GET", request.url
     prepared.prepare_headers(headers)
@@ -151,12 +157,34 @@ def read_document(url: str, networks: Networks, connections: Connections, second
 
     Raises FhirFailure, also for a URL that is not plain, or that is plain HTTP to another machine (T06, T07).
     """
+    request = _Request(_plain(url), {"Accept": "application/json"}, networks, fresh=True)
+    return _received(request, connections, Deadline.after(seconds), maximum_bytes)
+
+
+def send_form(
+    url: str,
+    networks: Networks,
+    form: Mapping[str, str],
+    headers: Mapping[str, str],
+    connections: Connections,
+    seconds: float,
+    maximum_bytes: int,
+) -> bytes:
+    """What a URL answers to a form, such as a request for a token: within the same limits, and never sent twice.
+
+    Raises FhirFailure as `read_document` does.
+    """
+    headers = {**headers, "Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+    request = _Request(_plain(url), headers, networks, fresh=True, body=urlencode(form).encode())
+    return _received(request, connections, Deadline.after(seconds), maximum_bytes)
+
+
+def _plain(url: str) -> str:
     try:
         fhir_server(url)
     except InvalidSettings as error:
-        raise FhirFailure("the address is not one that is read") from error
-    request = _Request(url, {"Accept": "application/json"}, networks, fresh=True)
-    return _received(request, connections, Deadline.after(seconds), maximum_bytes)
+        raise FhirFailure("the address is not one that is asked") from error
+    return url
 
 
 @dataclass(frozen=True, slots=True)

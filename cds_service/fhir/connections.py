@@ -142,7 +142,7 @@ class _CheckedHttpPool(HTTPConnectionPool):
         """The answer, its body not yet read. Raises what the library does: its count of tries, none left, says what."""
         connection, answer, retries = self._get_conn(), None, named["retries"]
         try:
-            how = {name: named[name] for name in ("headers", "timeout", "preload_content", "decode_content")}
+            how = {name: named[name] for name in ("body", "headers", "timeout", "preload_content", "decode_content")}
             answer = self._make_request(connection, method, url, response_conn=connection, **how)
             return answer
         except SSLError as error:

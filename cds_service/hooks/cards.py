@@ -105,7 +105,17 @@ def _grade_card(desk: Desk, advice: Advice) -> Card:
     severity = indicator(assessment)
     if severity == "info" and _overdue_after_grade_2(advice):
         severity = "warning"
-    return card(desk, "grade", grade_summary(assessment, desk.clock), detail, severity)
+    made = card(desk, "grade", grade_summary(assessment, desk.clock), detail, severity)
+    links = _links(desk)
+    return {**made, "links": links} if links else made
+
+
+def _links(desk: Desk) -> list[dict[str, str]]:
+    """To the course of the patient, where the EHR knows the app and its cards may have such a link (C-24, C-25)."""
+    course, call = desk.knowledge.course, desk.call
+    if course is None or not desk.knowledge.profile.smart_links:
+        return []
+    return course.links(call.fhirServer, call.hookInstance)
 
 
 def _overdue_after_grade_2(advice: Advice) -> bool:

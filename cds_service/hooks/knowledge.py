@@ -7,6 +7,7 @@ from cds_service.content.clients import ClientProfile
 from cds_service.content.load import Content
 from cds_service.fhir.codebook import Codebook
 from cds_service.fhir.needs import Need, needs
+from cds_service.hooks.course_link import CourseApp
 from cds_service.hooks.wording import Wording
 
 
@@ -15,6 +16,7 @@ class Knowledge:
     """What every answer is made with.
 
     `profile` is what the client accepts, `zone` is the site's time zone, `about_url` says where the sources are told.
+    `course` is the app that grade cards link to.
     """
 
     content: Content
@@ -24,6 +26,7 @@ class Knowledge:
     zone: tzinfo
     profile: ClientProfile
     about_url: str | None = None
+    course: CourseApp | None = None
 
     @classmethod
     def of(cls, content: Content, zone: tzinfo, profile: str = "generic", about_url: str | None = None) -> "Knowledge":

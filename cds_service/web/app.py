@@ -8,6 +8,7 @@ from threading import Event
 from flask import Flask
 
 from cds_service.clients.admission import Admission
+from cds_service.clients.smart.registrations import Registration
 from cds_service.clients.switches import Switches
 from cds_service.clients.trusted import TrustedClient
 from cds_service.hooks.knowledge import Knowledge
@@ -23,8 +24,9 @@ from cds_service.web.places import Places, bound_load
 from cds_service.web.readiness import Check, writable
 from cds_service.web.routes import serve_description, serve_figures, serve_health, serve_hooks
 from cds_service.web.settings import Settings
+from cds_service.web.smart.routes import serve_smart
 from cds_service.web.state import open_memory
-from cds_service.web.wiring import callers_of, fhir_access, token_admission
+from cds_service.web.wiring import callers_of, fhir_access, launched, linked, token_admission
 
 THREADS = 24
 """Requests that a worker answers at once, more than may wait for one FHIR server (T89). Each may ask for all needs in
@@ -41,9 +43,16 @@ def utc_now() -> datetime:
 
 
 def create_app(
-    settings: Settings, knowledge: Knowledge, clock: Clock = utc_now, clients: Sequence[TrustedClient] = ()
+    settings: Settings,
+    knowledge: Knowledge,
+    clock: Clock = utc_now,
+    clients: Sequence[TrustedClient] = (),
+    registrations: Sequence[Registration] = (),
 ) -> Flask:
-    """The application for checked settings, knowledge and clients. `clock` gives the instant of each request."""
+    """The application for checked settings, knowledge, clients and registrations of the app.
+
+    `clock` gives the instant of each request.
+    """
     app = _without_routes(settings)
     observer = _observer(settings)
     observer.watch(app)
@@ -52,12 +61,14 @@ def create_app(
     app.extensions["crs-cds-stopping"] = stopping = Event()
     bound_load(app, Places(THREADS, WAITING))
     off = frozenset(settings.services_off)
+    knowledge = linked(knowledge, settings, registrations)
     unchecked = Caller(client=UNCHECKED_CLIENT, knowledge=knowledge, access=access, memory=memory, services_off=off)
     admission = token_admission(settings, clients, unchecked, observer) if settings.auth == "required" else None
     switches = Switches(settings.state_folder, [known.id for known in SERVICES])
     check_callers(app, settings, callers_of(clients, unchecked), admission, switches, clock)
     calling = [UNCHECKED_CLIENT, CANARY_CLIENT] if admission is None else [client.id for client in clients]
     serve_hooks(app, knowledge.needs, memory.store, observer, settings.maximum_body_bytes)
+    serve_smart(app, launched(settings, registrations, unchecked, switches), observer)
     serve_health(app, _checks(settings, memory, admission), stopping, knowledge.content.knowledge)
     serve_description(app, knowledge.content)
     serve_figures(app, memory, observer, calling, settings.zone)

@@ -15,10 +15,13 @@ from cds_service.hooks.remembering import Caller
 from cds_service.store.records import CANARY_AGENT, CANARY_CLIENT, UNCHECKED_CLIENT
 from cds_service.web.observing import called_by
 from cds_service.web.settings import Settings
+from cds_service.web.smart.app import CALLBACK, LAUNCH
 
 DISCOVERY = "/cds-services"
 OPEN = frozenset({"/about", "/healthz", "/openapi.json", "/readyz"})
 """What anybody may read: it tells of the service and never of patients or clients."""
+SIGNED_IN_ELSEWHERE = frozenset({LAUNCH, CALLBACK})
+"""Where browsers come of themselves: who they are, and of which patient they may see a grade, is proved to the EHR."""
 
 log = structlog.get_logger()
 
@@ -31,7 +34,8 @@ def check_callers(
     switches: Switches,
     clock: Callable[[], datetime],
 ) -> None:
-    """Let nobody in who may not: clients to the CDS routes, anybody to what is OPEN, operators to the rest.
+    """Let nobody in who may not: clients to the CDS routes, anybody to what is OPEN, users of the EHR
+    to the app, operators to the rest.
 
     `callers` are the known ones by the id of their client. Without `admission` every client is the unchecked one. A
     preflight of a browser carries no token and gets none of this (X-1).
@@ -46,7 +50,7 @@ def check_callers(
         if is_cds_route():
             g.caller = _client()
             called_by(g.caller.client)
-        elif address is not None:
+        elif address is not None and address not in SIGNED_IN_ELSEWHERE:
             _operator(settings)
 
     def _client() -> Caller:

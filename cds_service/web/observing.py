@@ -22,6 +22,7 @@ from cds_service.fhir.breaker import Breaker
 from cds_service.fhir.deadline import FhirFailure
 from cds_service.fhir.watch import Watch
 from cds_service.hooks.answer import Answer
+from cds_service.hooks.evaluate import Reading
 from cds_service.hooks.services import SERVICES
 from cds_service.store.memory import Memory
 from cds_service.store.records import Firing
@@ -85,27 +86,28 @@ class Observer(Watch):
 
     def answered(self, service: str, answer: Answer) -> None:
         """Count an answer of a service."""
-        seen, assessment, call = _seen(), answer.reading.assessment, answer.desk.call
-        unrecognised, of_others = answer.reading.unrecognised, answer.reading.of_others
+        seen, assessment = _seen(), answer.reading.assessment
         shown = "cards" if answer.cards else "held-back" if answer.suppressed else "nothing"
         self.metrics.answers(service, seen.client, shown).inc()
         self.metrics.grades(service, seen.client, "none" if assessment.grade is None else assessment.grade).inc()
+        seen.line["cards"] = len(answer.cards)
+        self.read(answer.reading, answer.desk.call.hookInstance)
+
+    def read(self, reading: Reading, hook_instance: str) -> None:
+        """Count what was read of a patient and could not be used, for an answer or for the app."""
+        seen, assessment, unrecognised = _seen(), reading.assessment, reading.unrecognised
         for cause, times in Counter(unused.cause.value for unused in assessment.unused).items():
             self.metrics.unused(seen.client, cause).inc(times)
         self.metrics.count_unrecognised(seen.client, unrecognised)
         seen.outcome = assessment.status.value
-        seen.line |= {
-            "hook_instance": call.hookInstance,
-            "cards": len(answer.cards),
-            "unrecognised": unrecognised.total(),
-        }
-        if of_others:
+        seen.line |= {"hook_instance": hook_instance, "unrecognised": unrecognised.total()}
+        if reading.of_others:
             log.warning(
                 "resources of others",
-                service=service,
+                **_service(),
                 client=seen.client,
-                hook_instance=call.hookInstance,
-                of_others=of_others,
+                hook_instance=hook_instance,
+                of_others=reading.of_others,
             )
 
     def saw_token(self, client: str, age: float) -> None:
@@ -152,8 +154,7 @@ class Observer(Watch):
             response.headers[REQUEST_ID] = seen.request_id
             seen.span.__exit__(None, None, None)
             seconds = time.monotonic() - seen.begun
-            route, service = request.endpoint or "none", (request.view_args or {}).get("service_id", "")
-            service = service if service in _KNOWN else ""
+            route, service = request.endpoint or "none", _service().get("service", "")
             self.metrics.requests(route, service, seen.client, seen.outcome).inc()
             if seen.outcome == Unauthenticated.__name__:
                 self.metrics.tokens_refused(seen.line["reason"]).inc()
@@ -162,7 +163,7 @@ class Observer(Watch):
             (log.debug if route in PROBES else write)(
                 _event(route, status),
                 route=route,
-                **({"service": service} if service else {}),
+                **_service(),
                 status=status,
                 outcome=seen.outcome,
                 milliseconds=round(seconds * 1000),
@@ -187,6 +188,12 @@ class _Stage(AbstractContextManager[None]):
     def __exit__(self, *raised: Any) -> None:
         self._measure(time.monotonic() - self._begun)
         self._span.__exit__(*raised)
+
+
+def _service() -> dict[str, str]:
+    """The CDS service that this request is for, if it is one of ours."""
+    service = (request.view_args or {}).get("service_id", "")
+    return {"service": service} if service in _KNOWN else {}
 
 
 def no_spans(name: str, of: str) -> AbstractContextManager[Any]:

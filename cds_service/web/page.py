@@ -1,7 +1,7 @@
 """Pages for people: one style sheet, no script, nothing loaded from elsewhere."""
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
@@ -10,17 +10,27 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 JSON, HTML = "application/json", "text/html"
+NO_ORIGIN = "'none'"
 STYLE = files("cds_service.web").joinpath("templates/page.css").read_text(encoding="utf-8")
-POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        f"style-src 'sha256-{b64encode(sha256(STYLE.encode()).digest()).decode()}'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
+
+
+def policy(frame_ancestors: Sequence[str] = ()) -> str:
+    """A page may show its one style sheet, known by its hash, and do nothing else.
+
+    In a frame it is shown only by pages of these origins.
+    """
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"style-src 'sha256-{b64encode(sha256(STYLE.encode()).digest()).decode()}'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            f"frame-ancestors {' '.join(frame_ancestors) or NO_ORIGIN}",
+        )
     )
-)
-"""A page may show its one style sheet, known by its hash, and do nothing else."""
+
+
+POLICY = policy()
 
 
 def page(template: str, values: Mapping[str, Any]) -> bytes:

@@ -10,7 +10,7 @@ from flask import Flask, g, request
 
 from cds_service.errors import Overloaded
 
-CALLS = "/cds-services/"
+CALLS = ("/cds-services/", "/smart/")
 WAIT_SECONDS = 2.0
 """Longer, and the client has given up meanwhile."""
 

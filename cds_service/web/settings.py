@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged")
     tracing: bool = Field(False, description="Send spans of each step over OTLP; needs the extra `tracing`")
     public_url: str | None = Field(None, description="URL by which clients know the service")
+    smart_registrations: Path | None = Field(None, description="TOML file of the EHRs where the app is registered")
     state_folder: Path = Field(
         Path("~/.local/state/crs-cds"), validate_default=True, description="What the service keeps between two starts"
     )

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from cds_service.clients.smart.launches import Seal
 from cds_service.errors import InvalidSettings
 from cds_service.store.memory import Memory
 from cds_service.store.pseudonyms import Pseudonyms, key_in
@@ -55,6 +56,11 @@ def open_memory(settings: Settings, lost: Callable[[], object]) -> Memory:
     """
     store, pseudonyms = Store.open(settings.store_url), Pseudonyms(_key(settings))
     return Memory(store, pseudonyms, settings.state_folder, lost, required=settings.records_required)
+
+
+def launch_seal(settings: Settings) -> Seal:
+    """What launches of the app are sealed with: services that share the key of pseudonyms share it too."""
+    return Seal(_key(settings))
 
 
 def _key(settings: Settings) -> bytes:

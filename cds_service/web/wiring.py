@@ -1,4 +1,4 @@
-"""What the routes are wired with: who may call, and how FHIR servers are reached for them."""
+"""What the routes are wired with: who may call, how FHIR servers are reached for them, and where the app is known."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,14 +8,19 @@ from typing import Any, TypeVar
 
 from cds_service.clients.admission import Admission
 from cds_service.clients.key_sets import MAXIMUM_BYTES, READ_SECONDS
+from cds_service.clients.smart.registrations import Registration
+from cds_service.clients.switches import Switches
 from cds_service.clients.trusted import TrustedClient
 from cds_service.fhir.client import Connections, read_document
 from cds_service.fhir.watch import Watch
 from cds_service.hooks.evaluate import Access
+from cds_service.hooks.knowledge import Knowledge
 from cds_service.hooks.remembering import Caller
 from cds_service.store.records import CANARY_CLIENT
 from cds_service.web.observing import Observer
 from cds_service.web.settings import Settings
+from cds_service.web.smart.app import SmartApp, course_app, smart_app
+from cds_service.web.state import launch_seal
 
 _Result = TypeVar("_Result")
 
@@ -51,6 +56,22 @@ def token_admission(
     use_once = unchecked.memory.store.use_once
     pace, fail_open = settings.calls_per_minute, settings.jti_fail_open
     return Admission(clients, read, use_once, pace, observer.saw_token, fail_open=fail_open)
+
+
+def linked(knowledge: Knowledge, settings: Settings, registrations: Sequence[Registration]) -> Knowledge:
+    """Knowledge by which cards link to the app, at the EHRs where it is registered."""
+    if settings.public_url is None or not registrations:
+        return knowledge
+    return replace(knowledge, course=course_app(settings.public_url, registrations))
+
+
+def launched(
+    settings: Settings, registrations: Sequence[Registration], caller: Caller, switches: Switches
+) -> SmartApp | None:
+    """The app, None where it is registered nowhere."""
+    if settings.public_url is None or not registrations:
+        return None
+    return smart_app(settings.public_url, registrations, launch_seal(settings), caller, switches)
 
 
 def fhir_access(settings: Settings, threads: int, watch: Watch) -> Access:

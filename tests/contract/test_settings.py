@@ -23,6 +23,7 @@ WITHOUT_LITERAL = {
     "ca_bundle": None,
     "content": None,
     "public_url": None,
+    "smart_registrations": None,
     "database_url": None,
     "pseudonym_key": None,
     "trusted_clients": None,
@@ -180,6 +181,17 @@ def serve(*options: str, **settings: str) -> subprocess.CompletedProcess[str]:
         ),
         ({"CRS_CDS_AUTH": "off", "CRS_CDS_SERVICES_OFF": "crs-order-sing"}, "crs-order-sing"),
         ({"CRS_CDS_AUTH": "maybe"}, "CRS_CDS_AUTH"),
+        ({"CRS_CDS_AUTH": "off", "CRS_CDS_SMART_REGISTRATIONS": "/no/such/file.toml"}, "CRS_CDS_PUBLIC_URL"),
+        (
+            {"CRS_CDS_SMART_REGISTRATIONS": "/no/such/file.toml", "CRS_CDS_PUBLIC_URL": "https://cds.example"}
+            | {"CRS_CDS_AUTH": "off"},
+            "/no/such/file.toml cannot be read",
+        ),
+        (
+            {"CRS_CDS_SMART_REGISTRATIONS": "/no/such/file.toml", "CRS_CDS_PUBLIC_URL": "http://cds.example"}
+            | {"CRS_CDS_AUTH": "off", "CRS_CDS_PLAIN_HTTP": "1"},
+            "plain HTTP",
+        ),
         ({"CRS_CDS_AUTH": "off", "CRS_CDS_PROTOCOL": "nobodys"}, "nobodys"),
         ({"CRS_CDS_AUTH": "off", "CRS_CDS_CLIENT_PROFILE": "nobodys"}, "CRS_CDS_CLIENT_PROFILE"),
         ({"CRS_CDS_AUTH": "off", "CRS_CDS_CONTENT": "/no/such/folder"}, "/no/such/folder"),

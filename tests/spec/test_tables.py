@@ -282,13 +282,16 @@ EXAMPLE = {
 
 PROPOSES = {"intent": "proposal"}
 CLIENTS = {
-    "generic": PROPOSES | {"update": "true", "selection": "any", "override_reasons": "true", "tables": "true"},
-    "sandbox": PROPOSES | {"update": "false", "selection": "any", "override_reasons": "true", "tables": "true"},
+    "generic": PROPOSES
+    | {"update": "true", "selection": "any", "override_reasons": "true", "tables": "true", "smart_links": "true"},
+    "sandbox": PROPOSES
+    | {"update": "false", "selection": "any", "override_reasons": "true", "tables": "true", "smart_links": "false"},
     "epic": PROPOSES
-    | {"update": "false", "selection": "any", "override_reasons": "true", "tables": "true"}
+    | {"update": "false", "selection": "any", "override_reasons": "true", "tables": "true", "smart_links": "true"}
     | {"systems.http://www.nlm.nih.gov/research/umls/rxnorm": "urn:oid:2.16.840.1.113883.6.88"},
     "oracle-health": PROPOSES
-    | {"update": "false", "selection": "at-most-one", "override_reasons": "false", "tables": "false"},
+    | {"update": "false", "selection": "at-most-one", "override_reasons": "false", "tables": "false"}
+    | {"smart_links": "true"},
 }
 REASONS = {
     "other-cause": "Another cause explains it",

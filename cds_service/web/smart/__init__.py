@@ -1,0 +1,1 @@
+"""The course of a patient as a SMART app, opened from the EHR."""

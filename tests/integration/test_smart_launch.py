@@ -1,5 +1,6 @@
 """The SMART app from end to end: the production server, an EHR that signs users in, and a browser between them."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,6 +20,7 @@ from tests.hostile import hostile
 from tests.server import HOST, Fhir, Service, free_port, hook_call, service_process
 from tests.smart import CLIENT, Browser, Ehr, ehr, query_of, registration, written
 
+GRADED = "<strong>Grade 3</strong>"
 SECRET = "a secret: of + this / test"
 PAGE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
 
@@ -113,7 +115,7 @@ def test_the_app_opens_from_a_chart_and_shows_the_grade_of_its_patient(
 ) -> None:
     at = ehrs[name]
     context = at.new_launch()
-    assert "CRS grade 3: norepinephrine" in shown(opened(service, at, launch=context))
+    assert GRADED in shown(opened(service, at, launch=context))
     [asked], [form] = at.asked, at.forms
     assert asked["scope"].split() == ["launch", *scopes(knowledge.needs)[syntax]]
     assert asked["launch"] == context
@@ -123,7 +125,7 @@ def test_the_app_opens_from_a_chart_and_shows_the_grade_of_its_patient(
 
 
 def test_the_app_opens_by_itself_and_asks_for_a_patient(service: Service, hospital: Ehr) -> None:
-    assert "CRS grade 3: norepinephrine" in shown(opened(service, hospital))
+    assert GRADED in shown(opened(service, hospital))
     [asked] = hospital.asked
     assert asked["scope"].startswith("launch/patient ")
     assert "launch" not in asked
@@ -135,15 +137,17 @@ def test_the_app_grades_as_the_hook_does(service: Service, hospital: Ehr) -> Non
     [token] = hospital.tokens
     granted = {"access_token": token, "token_type": "Bearer", "expires_in": 300}
     call = hook_call(PATIENT, fhirServer=hospital.base, fhirAuthorization=granted | {"scope": "", "subject": ""})
-    summary = service.call(call).json()["cards"][0]["summary"]
-    assert summary in page
+    cards = service.call(call).json()["cards"]
+    assert cards[0]["summary"].startswith("CRS grade 3: norepinephrine running")
+    assert GRADED in page
+    assert "norepinephrine" in page
 
 
 def test_a_confidential_app_proves_itself_with_its_secret(service: Service, ehrs: dict[str, Ehr]) -> None:
     at = ehrs["secret"]
-    assert "CRS grade 3" in shown(opened(service, at))
+    assert GRADED in shown(opened(service, at))
     at.secret = "another one"
-    refused(opened(service, at), "the EHR gave no access for this sign-in")
+    refused(opened(service, at), "The EHR gave no access for this sign-in")
     at.secret = SECRET
     assert "client_id" not in at.forms[0]
     assert SECRET not in service.log.read_text()
@@ -151,9 +155,9 @@ def test_a_confidential_app_proves_itself_with_its_secret(service: Service, ehrs
 
 def test_a_confidential_app_proves_itself_with_its_key(service: Service, ehrs: dict[str, Ehr]) -> None:
     at = ehrs["key"]
-    assert "CRS grade 3" in shown(opened(service, at))
+    assert GRADED in shown(opened(service, at))
     at.key = key("ES384", "another")
-    refused(opened(service, at), "the EHR gave no access for this sign-in")
+    refused(opened(service, at), "The EHR gave no access for this sign-in")
     at.key = key("ES384", "app")
 
 
@@ -205,14 +209,14 @@ def test_a_code_that_was_used_elsewhere_gives_no_course(service: Service, hospit
     browser = Browser()
     back = browser.sign_in(f"{service.base}/smart/launch", iss=hospital.base)
     hospital.codes.clear()
-    refused(browser.get(back), "the EHR gave no access for this sign-in")
+    refused(browser.get(back), "The EHR gave no access for this sign-in")
 
 
 def test_an_error_of_the_ehr_is_said_and_nothing_of_it_is_repeated_but_its_code(
     service: Service, hospital: Ehr
 ) -> None:
     hospital.denied = "access_denied"
-    page = refused(opened(service, hospital), "the EHR did not grant access (access_denied)")
+    page = refused(opened(service, hospital), "The EHR did not grant access (access_denied)")
     assert "alert" not in page
     hospital.denied = "<b>access</b>"
     page = refused(opened(service, hospital), "for a reason that is no code")
@@ -273,7 +277,7 @@ def test_endpoints_that_are_pinned_or_on_a_server_that_is_named_are_used(
     service: Service, ehrs: dict[str, Ehr], name: str
 ) -> None:
     """`pinned` publishes others, `front` those of the server that its registration names."""
-    assert "CRS grade 3: norepinephrine" in shown(opened(service, ehrs[name]))
+    assert GRADED in shown(opened(service, ehrs[name]))
 
 
 @pytest.mark.parametrize(
@@ -308,7 +312,9 @@ def test_a_hostile_name_of_the_patient_is_text(service: Service, hospital: Ehr, 
     before = story_server.repository.read("Patient", PATIENT)
     story_server.repository.update({**before, "name": [{"family": "<script>alert(1)</script>"}]})
     try:
-        assert "<script>alert" not in shown(opened(service, hospital))
+        page = shown(opened(service, hospital))
+        assert "<script>alert" not in page
+        assert f"<h1>CRS course: &lt;script&gt;alert(1)&lt;/script&gt;, born {before['birthDate']}</h1>" in page
     finally:
         story_server.repository.update(before)
 
@@ -336,3 +342,20 @@ def test_nothing_of_a_launch_is_kept_but_that_it_was_used(service: Service, hosp
     kept = b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
     assert token.encode() not in kept
     assert PATIENT.encode() not in kept
+
+
+def test_the_hook_call_whose_card_was_followed_stands_in_the_log_and_nothing_else_of_its_context(
+    service: Service, hospital: Ehr
+) -> None:
+    instance = "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"
+    for context, expected in (
+        (json.dumps({"hookInstance": instance, "patient": PATIENT}), instance),
+        (json.dumps({"hookInstance": f"{PATIENT} is ill"}), ""),
+        ("{", ""),
+        ({"hookInstance": instance}, ""),
+        (None, ""),
+    ):
+        hospital.answer = {"appContext": context}
+        shown(opened(service, hospital))
+        lines = [json.loads(line) for line in service.log.read_text().splitlines() if '"smart.callback"' in line]
+        assert (lines[-1]["hook_instance"], lines[-1]["outcome"]) == (expected, "graded")

@@ -48,6 +48,6 @@ class Seal:
         """The launch that was sealed, None for anything else and after its LIFE."""
         try:
             known = self._fernet.decrypt_at_time(text, int(LIFE.total_seconds()), int(now.timestamp()))
-        except (InvalidToken, UnicodeEncodeError):
+        except (InvalidToken, ValueError):
             return None
         return Launch(**json.loads(known))

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from flask import Response
 
 from cds_service.clients.smart.registrations import Registration
+from cds_service.crs.assessment import Status
 from cds_service.errors import CdsError
 from cds_service.fhir.names import name_of
 from cds_service.hooks.evaluate import Reading
@@ -17,10 +18,16 @@ from cds_service.web.page import HTML, page, policy
 
 UNTOLD = {"Referrer-Policy": "no-referrer"}
 """The address of a page holds a code: no other page is told of it."""
+NO_THERAPY = "no T-cell engaging therapy is on record for this patient in the time in which CRS is looked for"
 
 
 def course(reading: Reading, knowledge: Knowledge) -> bytes:
-    """The course of a patient, with the name that the record has for them: the EHR may show the page by itself."""
+    """The course of a patient, with the name that the record has for them: the EHR may show the page by itself.
+
+    Of a patient without a therapy there is none: what was read is only what tells that.
+    """
+    if reading.assessment.status is Status.NOT_ELIGIBLE:
+        return page("launch.html", {"said": NO_THERAPY, "again": None})
     patients = reading.supplies["patient"].resources if "patient" in reading.supplies else ()
     who = next((name_of(item) for item in patients if item.get("resourceType") == "Patient"), "")
     return course_page(reading, knowledge.content.scale, knowledge.zone, reading.assessment.as_of, who=who)

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test hard mutants mutants-cards planted fuzz check format rules bench chaos available soak lock audit sbom clean
+.PHONY: demo screenshots test hard mutants mutants-cards planted fuzz check format rules bench chaos available soak lock audit sbom clean
 
 $(READY): pyproject.toml requirements-dev.lock
 	$(PYTHON) -m venv $(VENV)
@@ -15,6 +15,9 @@ $(READY): pyproject.toml requirements-dev.lock
 
 demo: $(READY) ## the stories, their cards, and a service to try things on (ARGS=--once ends after printing)
 	$(BIN)/crs-cds demo $(ARGS)
+
+screenshots: $(READY) ## docs/images/, taken of the demo chart; needs Chromium
+	$(BIN)/python -m tests.screenshots
 
 test: $(READY) ## the whole test suite, by three workers (ARGS="-k sepsis" and the like go to pytest, which then works alone)
 	$(BIN)/python -m pytest $(or $(ARGS),--numprocesses 3 --no-loadscope-reorder)

@@ -9,7 +9,7 @@ import pytest
 import requests
 from playwright.sync_api import Locator, Page, expect
 
-from tests.server import SECONDS
+from tests.server import ROOT, SECONDS
 
 Opened = Callable[..., Page]
 Chart = Callable[..., Page]
@@ -54,18 +54,50 @@ def drawn(page: Page, script: str) -> Any:
 def test_a_chart_is_chosen_from_the_stories_and_a_grade_3_card_is_seen(opened: Opened, demo: str) -> None:
     page = opened(f"{demo}/demo")
     expect(page.get_by_role("heading", level=1)).to_have_text("What happens when a chart is opened")
-    page.get_by_role("link", name="Grade 3 one vasopressor").click()
+    page.get_by_role("link", name="Child on norepinephrine").click()
     expect(cards(page)).to_have_count(3)
     first = cards(page).first
     expect(first).to_contain_text("Critical")
-    expect(first.get_by_role("heading")).to_contain_text("CRS grade 3: norepinephrine running")
+    expect(first.get_by_role("heading")).to_contain_text("CRS grade 3: norepinephrine")
     expect(first.get_by_role("table")).to_contain_text("a vasopressor, with or without vasopressin: grade 3")
     expect(page.get_by_role("status")).to_contain_text(re.compile(r"answered in \d+ ms with 3 cards"))
-    expect(page.get_by_role("heading", name="Leopold Amsinck-Ferro")).to_be_visible()
-    expect(page.get_by_role("region", name="Vital signs, newest")).to_contain_text("39.5 °C")
-    expect(page.get_by_role("region", name="Infusions, drugs and procedures")).to_contain_text("norepinephrine")
+    expect(page.get_by_role("region", name="Vital signs, newest")).to_contain_text("39.4")
+    expect(page.get_by_role("region", name="Infusions, drugs and procedures")).to_contain_text("running")
     page.go_back()
-    expect(page.get_by_role("link", name="Grade 3 one vasopressor")).to_be_visible()
+    expect(page.get_by_role("link", name="Child on norepinephrine")).to_be_visible()
+
+
+def test_the_steps_of_try_it_show_what_it_says(opened: Opened, demo: str) -> None:
+    document = (ROOT / "docs" / "try-it.md").read_text(encoding="utf-8")
+    steps = iter(re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", document, flags=re.DOTALL)))
+
+    def said(words: str) -> str:
+        """The words, which the document has too, after those that were looked for before."""
+        assert words in steps, words
+        return words
+
+    page = opened(f"{demo}/demo")
+    page.get_by_role("link", name=said("Grade 3 one vasopressor")).click()
+    expect(cards(page)).to_have_count(3)
+    expect(cards(page).first).to_contain_text(said("CRS grade 3: norepinephrine running"))
+    page.get_by_role("button", name=said("Draft tocilizumab 656 mg")).click()
+    expect(page.get_by_role("region", name=said("Orders"))).to_contain_text("tocilizumab 656 mg")
+    expect(card(page, "treatment")).to_have_count(0)
+    infection = card(page, "infection")
+    infection.get_by_text(said("Override"), exact=True).click()
+    infection.get_by_label("Reason").select_option(index=1)
+    infection.get_by_role("button", name="Override this card").click()
+    expect(infection).to_have_count(0)
+    page.get_by_role("button", name=said("Open the chart again")).click()
+    expect(cards(page).first).to_contain_text(said("tocilizumab ordered, not charted as given"))
+    label = "dexamethasone 20 mg intravenous every 6 h for 3 days, then reassess"
+    page.get_by_label(said("New order")).select_option(label=label)
+    page.get_by_role("button", name=said("Pick")).click()
+    expect(cards(page).first).to_contain_text(said("The protocol has another order at this grade"))
+    expect(page.get_by_role("button", name=said("Sign 2 drafts"))).to_be_visible()
+    page.get_by_role("slider", name="Clock").fill(str(-20 * 60 - 5))
+    expect(page.get_by_role("status")).to_contain_text(said("20 h 5 min earlier"))
+    expect(page.locator(".assessment")).to_contain_text(said("CRS grade 1"))
 
 
 def test_an_accepted_suggestion_is_a_draft_in_the_fhir_server_and_its_card_is_gone(chart: Chart, demo: str) -> None:

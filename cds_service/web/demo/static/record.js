@@ -50,7 +50,7 @@ export function tiles({ Observation }, now) {
     const { words, unit } = value(newest);
     return el("div", {},
       el("dt", {}, name),
-      el("dd", {}, el("strong", {}, words), unit && ` ${unit}`, el("small", {}, ago(time(newest), now)), line(items)));
+      el("dd", {}, el("strong", { class: unit ? null : "words" }, words), unit && el("span", {}, unit), el("small", {}, ago(time(newest), now)), line(items)));
   }));
 }
 

@@ -93,7 +93,7 @@ def _read(
             allow_list=servers,
             deadline_seconds=SECONDS,
         )
-        with evaluated(read_call(call, "patient-view", HookCall), knowledge, access, now) as reading:
+        with evaluated(read_call(call, "patient-view", HookCall).question, knowledge, access, now) as reading:
             return reading
 
 

@@ -173,6 +173,13 @@ def test_n_09_an_adult_dose_for_a_child_is_critical(
     assert corrected(bedside, steroid(mg)) is None
 
 
+@pytest.mark.parametrize(("mg", "severity"), [("999", None), ("1000", "critical"), ("1001", "critical")])
+def test_n_09_the_adult_dose_of_a_schedule_is_the_one_it_begins_with(mg: str, severity: str | None) -> None:
+    bedside = patient(birth_date=born(17), weights=[weight("60", 1)], scores=[])
+    found = said(bedside, steroid(mg, "24", "methylprednisolone"))
+    assert found == ({Say.ORDER_ADULT_DOSE: severity} if severity else {})
+
+
 def test_n_17_an_allergy_to_a_corticosteroid_is_critical() -> None:
     bedside = patient(allergies=[allergy("dexamethasone")])
     assert said(bedside, steroid("20")) == {Say.ORDER_ALLERGY: "critical"}

@@ -58,6 +58,21 @@ def test_n_14_without_any_temperature_fever_is_unknown_and_there_is_no_grade() -
 
 
 @pytest.mark.parametrize(
+    ("charted", "age"),
+    [
+        (["12 h"], None),
+        (["12 h 1 min"], "12 h"),
+        (["20 h", "13 h"], "13 h"),
+        (["13 h", "0 min"], None),
+        (["13 h", "-10 min"], "13 h"),
+    ],
+)
+def test_t57_the_last_temperature_is_named_with_its_age_when_it_is_stale(charted: list[str], age: str | None) -> None:
+    finding = fever(afebrile(*(temperature("37.0", when) for when in charted)))
+    assert [item.reason for item in finding.unused] == ([f"T 37.0 °C is {age} old, the limit is 12 h"] if age else [])
+
+
+@pytest.mark.parametrize(
     ("when", "state", "grade"),
     [
         ("12 h", "not-met", "no-crs 0"),

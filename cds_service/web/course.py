@@ -4,7 +4,7 @@ from datetime import datetime, tzinfo
 
 from markupsafe import Markup
 
-from cds_service.crs.assessment import Assessment
+from cds_service.crs.assessment import Assessment, Status
 from cds_service.crs.scale import Scale
 from cds_service.hooks.evaluate import Reading
 from cds_service.hooks.wording import one_line
@@ -28,6 +28,7 @@ def course_page(reading: Reading, scale: Scale, zone: tzinfo, now: datetime, *, 
         "grade": grade_words(assessment),
         "therapy": _therapy(assessment),
         "picture": Markup(course_svg(sheet)),  # noqa: S704 - escaped by its maker
+        "graded": assessment.status is not Status.NOT_ELIGIBLE,
         "missing": _missing(assessment),
         "unused": [(one_line(item.reference), one_line(item.reason)) for item in assessment.unused],
         "scale": scale,

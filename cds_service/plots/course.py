@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 NAME = "course"
 PAPER = "#ffffff"
-INCHES = (12.8, 7.0)
+INCHES = (12.8, 6.3)
 SMALL, NORMAL = 7.5, 8.5
 BLUE, RED, GREEN, GREY, VIOLET = "#0072b2", "#d55e00", "#009e73", "#7d858d", "#9a6fb0"
 GRADES = ("#7d858d", "#56b4e9", "#e69f00", "#d55e00", "#9a6fb0")
@@ -290,7 +290,7 @@ def _pressures(axes: "Axes", canvas: Canvas) -> None:
     for fact in facts:
         if fact.diastolic is not None:
             ends = [float(fact.systolic), float(fact.diastolic)]
-            axes.plot([_x(fact.time)] * 2, ends, color=BLUE, linewidth=0.9, alpha=0.5)
+            axes.plot([_x(fact.time)] * 2, ends, color=BLUE, linewidth=0.9, alpha=0.8)
     values = [fact.systolic for fact in facts]
     _points(axes, canvas, facts, values, sheet.scale.pressure_window, color=BLUE, marker="v", size=4)
     means = sheet.since_begin(sheet.timeline.means)
@@ -520,12 +520,26 @@ def _grades(axes: "Axes", canvas: Canvas) -> None:
     steps = [step for step in sheet.trajectory.steps if step.until >= sheet.begins]
     for step in steps:
         _step(axes, canvas, step)
+    _outline(axes, sheet, steps)
     for words, run in groupby(steps, key=_in_band):
         same = list(run)
         height = HIGHEST if same[0].grade is None else max(same[0].grade, 1.2)
-        bold = {"fontsize": 11, "fontweight": "bold"} if len(words) < 4 else {}
+        bold = {"fontsize": 9, "fontweight": "bold"} if len(words) < 4 else {}
         _words_in_bar(axes, sheet, same[0].since, same[-1].until, height / 2, words, **bold)
     _at_the_right(axes, HIGHEST / 2, f"now: {_in_band(steps[-1])}" if steps[-1].grade is not None else "now: ?")
+
+
+def _outline(axes: "Axes", sheet: Flowsheet, steps: Sequence[Step]) -> None:
+    """The grade as a line over its bars, broken where it is not known."""
+    corners = [(max(step.since, sheet.begins), _height(step)) for step in steps]
+    corners += [(sheet.now, _height(step)) for step in steps[-1:]]
+    axes.plot(
+        [_x(time) for time, _ in corners], [y for _, y in corners], color=INK, linewidth=1, drawstyle="steps-post"
+    )
+
+
+def _height(step: Step) -> float:
+    return float("nan") if step.grade is None else float(step.grade)
 
 
 def _step(axes: "Axes", canvas: Canvas, step: Step) -> None:
@@ -533,11 +547,11 @@ def _step(axes: "Axes", canvas: Canvas, step: Step) -> None:
     if step.status is Status.NOT_ELIGIBLE:
         _bar(axes, canvas, entry, (0, 0.15), facecolor="none", linewidth=0.4)
     elif grade is None:
-        _bar(axes, canvas, entry, (0, HIGHEST), facecolor="none", edgecolor=(GREY, 0.5), linewidth=0, hatch="..")
+        _bar(axes, canvas, entry, (0, HIGHEST), facecolor="none", edgecolor=(GREY, 0.5), linewidth=0, hatch=".")
     else:
         hatch = "//" if step.status is Status.PROVISIONAL else None
-        look = {"facecolor": (GRADES[grade], 0.6), "edgecolor": GREY, "linewidth": 0, "hatch": hatch}
-        _bar(axes, canvas, entry, (0, max(grade, 0.12)), **look)
+        look = {"facecolor": (GRADES[grade], 0.5), "edgecolor": GREY, "linewidth": 0, "hatch": hatch}
+        _bar(axes, canvas, entry, (0, max(grade, 0.25)), **look)
 
 
 def _in_band(step: Step) -> str:

@@ -72,7 +72,7 @@ def _attributes(element: ElementTree.Element) -> dict[str, str]:
         size = _FONT_SIZE.search(value) if name in ("font", "font-size") else None
         if size is not None:
             found["font-size"] = size[1]
-        elif name and not name.startswith("font"):
+        elif name == "font-weight" or (name and not name.startswith("font")):
             found[name] = value
     element.attrib.clear()
     return found

@@ -107,7 +107,7 @@ def story(name: str, knowledge: Knowledge) -> Reading:
     call = bundle_call(shifted(load_story(STORIES, name).bundle, TODAY), None, knowledge)
     with ThreadPoolExecutor(1) as executor:
         access = Access(connections=Connections(), executor=executor, allow_list=(), deadline_seconds=60)
-        with evaluated(read_call(call, "patient-view", HookCall), knowledge, access, TODAY) as reading:
+        with evaluated(read_call(call, "patient-view", HookCall).question, knowledge, access, TODAY) as reading:
             return reading
 
 

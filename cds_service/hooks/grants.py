@@ -9,6 +9,9 @@ from cds_service.fhir.ownership import Patient
 from cds_service.hooks.call import FhirAuthorization, LogicalId, Question
 from cds_service.hooks.course_link import hook_instance_in
 
+_LACKS = {"patient": "gave no patient", "access_token": "gave no token", "token_type": "gave no kind of token"}
+"""What is wrong with a grant, by the member at fault."""
+
 
 class Grant(FhirAuthorization):
     """The answer of a token endpoint. Which scopes were granted is not looked at: what cannot be read is missing."""
@@ -29,9 +32,8 @@ def read_grant(body: Any) -> Grant:
         grant = Grant.model_validate(body)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
-        named = {"patient": "no patient", "access_token": "no token", "token_type": "no kind of token"}
-        lacks = named.get(str((*fault["loc"], "")[0]), "an answer that cannot be read")
-        raise LaunchRefused(f"the EHR granted access and gave {lacks}: ask who runs its sign-in") from error
+        lacks = _LACKS.get(str((*fault["loc"], "")[0]), "gave an answer that cannot be read")
+        raise LaunchRefused(f"the EHR granted access and {lacks}: ask who runs its sign-in") from error
     if grant.fault:
         raise LaunchRefused(f"the EHR granted access that cannot be used: {grant.fault}")
     return grant

@@ -97,7 +97,7 @@ def test_in_a_frame_of_the_ehr_the_cookie_is_of_that_frame_alone(make_app: MakeA
     assert (cookie["samesite"], cookie["secure"], partitioned) == ("None", True, True)
 
 
-def test_t73_a_page_is_framed_only_by_the_pages_that_the_registration_names(make_app: MakeApp, hospital: Ehr) -> None:
+def test_a_page_is_framed_only_by_the_pages_that_the_registration_names(make_app: MakeApp, hospital: Ehr) -> None:
     frames = ("https://ehr.example", "https://portal.example:8443")
     app = make_app(public_url=PUBLIC, registrations=[registration(hospital.base, frame_ancestors=frames)])
     page = opened(app, hospital)
@@ -119,7 +119,7 @@ def test_a_launch_may_come_back_within_its_time(
     assert app.get(back).status_code == status
 
 
-def test_t76_what_one_installation_sealed_another_does_not_open() -> None:
+def test_what_one_installation_sealed_another_does_not_open() -> None:
     launch = Launch.new("hospital")
     sealed = Seal(b"one" * 11).sealed(launch, NOW)
     assert Seal(b"one" * 11).opened(sealed, NOW) == launch
@@ -179,7 +179,7 @@ def test_a_patient_without_a_therapy_has_no_grade_and_the_page_says_so(app: Flas
 
 
 @pytest.mark.parametrize("name", ["iss", "launch", "code", "state", "error"])
-def test_t34_a_parameter_that_stands_twice_or_is_too_long_is_refused(
+def test_a_parameter_that_stands_twice_or_is_too_long_is_refused(
     app: FlaskClient, hospital: Ehr, name: str
 ) -> None:
     address = LAUNCH if name in ("iss", "launch") else CALLBACK

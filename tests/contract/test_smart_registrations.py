@@ -1,4 +1,4 @@
-"""The file of registrations: read whole, every fault named; and which endpoints it allows an EHR to publish (T55)."""
+"""The file of registrations: read whole, every fault named; and which endpoints it allows an EHR to publish (T01)."""
 
 import json
 from ipaddress import ip_network
@@ -146,7 +146,7 @@ def test_an_endpoint_is_taken_on_the_origin_of_the_iss_or_below_a_server_that_is
         ["https://ehr.example/token"],
     ],
 )
-def test_t01_t06_t55_an_endpoint_elsewhere_is_refused(url: Any) -> None:
+def test_t01_t06_an_endpoint_elsewhere_is_refused(url: Any) -> None:
     known = registration(authorization_servers=(fhir_server("https://other.example/oauth2"),))
     for name in PUBLISHED:
         with pytest.raises(ValueError, match=f"its {name} is not on the origin"):
@@ -186,7 +186,7 @@ def test_what_is_published_is_read_when_it_is_needed_and_again_after_a_while() -
         assert ehr.asked == asked
 
 
-def test_t22_a_configuration_that_cannot_be_used_is_not_asked_for_with_each_launch() -> None:
+def test_a_configuration_that_cannot_be_used_is_not_asked_for_with_each_launch() -> None:
     ehr = Published(None)
     known = PublishedEndpoints(registration(), ehr.read, lambda: ehr.now)
     for later, asked in ((0.0, 1), (APART_SECONDS - 1, 1), (APART_SECONDS, 2)):

@@ -96,6 +96,18 @@ def test_the_log_of_the_proxy_holds_no_query_and_no_token(proxy: Proxy) -> None:
     assert "seeded" not in said
 
 
+def test_t11_the_log_of_the_proxy_holds_no_code_also_while_the_service_is_away(proxy: Proxy) -> None:
+    with running_nginx(f"http://{HOST}:9") as lonely:
+        for reached, status in ((proxy, 404), (lonely, 503)):
+            answered = ask(reached, "/smart/callback?code=seeded-code&state=seeded-state")
+            assert answered.status_code == status
+            end = time.monotonic() + SECONDS
+            while "GET /smart/callback" not in (said := reached.log.read_text()):
+                assert time.monotonic() < end, said
+                time.sleep(0.02)
+            assert "seeded" not in said
+
+
 def test_t33_clients_that_send_byte_by_byte_starve_neither_the_health_check_nor_a_call(
     fhir: Fhir, proxy: Proxy
 ) -> None:

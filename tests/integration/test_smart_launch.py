@@ -258,7 +258,7 @@ def test_an_iss_is_known_in_other_spellings_and_passed_on_as_registered(service:
 
 @pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint"])
 @pytest.mark.parametrize("where", ["{elsewhere}", "https://evil.example/x", "{origin}@evil.example/x", None, 7])
-def test_t01_t55_a_configuration_that_points_elsewhere_is_not_followed(
+def test_t01_a_configuration_that_points_elsewhere_is_not_followed(
     make_app: MakeApp, story_server: Fhir, name: str, where: Any
 ) -> None:
     with hostile(lambda *_: None) as elsewhere, ehr(story_server.repository, patient=PATIENT) as at:

@@ -71,7 +71,8 @@ def launched(
     """The app, None where it is registered nowhere."""
     if settings.public_url is None or not registrations:
         return None
-    return smart_app(settings.public_url, registrations, launch_seal(settings), caller, switches)
+    pace, seal = settings.calls_per_minute, launch_seal(settings)
+    return smart_app(settings.public_url, registrations, pace, seal, caller, switches)
 
 
 def fhir_access(settings: Settings, threads: int, watch: Watch) -> Access:

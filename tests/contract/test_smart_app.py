@@ -147,6 +147,17 @@ def test_without_a_registration_there_is_no_app(make_app: MakeApp) -> None:
         assert (page.status_code, page.mimetype) == (404, "text/html")
 
 
+def test_t95_an_app_that_is_opened_too_often_at_one_ehr_waits_and_at_no_other(
+    make_app: MakeApp, hospital: Ehr, story_server: Fhir
+) -> None:
+    with ehr(story_server.repository, patient=PATIENT) as other:
+        known = [registration(hospital.base), registration(other.base, id="other")]
+        app = make_app(public_url=PUBLIC, registrations=known, calls_per_minute=1)
+        statuses = [app.get(LAUNCH, query_string={"iss": at}) for at in (hospital.base, hospital.base, other.base)]
+        assert [page.status_code for page in statuses] == [302, 429, 302]
+        assert int(statuses[1].headers["Retry-After"]) > 0
+
+
 def test_the_app_is_off_while_the_grading_is(app: FlaskClient, hospital: Ehr) -> None:
     back = begun(app, hospital)
     folder = app.application.extensions["crs-cds-memory"].store.folder
@@ -179,9 +190,7 @@ def test_a_patient_without_a_therapy_has_no_grade_and_the_page_says_so(app: Flas
 
 
 @pytest.mark.parametrize("name", ["iss", "launch", "code", "state", "error"])
-def test_a_parameter_that_stands_twice_or_is_too_long_is_refused(
-    app: FlaskClient, hospital: Ehr, name: str
-) -> None:
+def test_a_parameter_that_stands_twice_or_is_too_long_is_refused(app: FlaskClient, hospital: Ehr, name: str) -> None:
     address = LAUNCH if name in ("iss", "launch") else CALLBACK
     for value in (["a", "b"], ["a" * 4097]):
         state = query_of(begun(app, hospital))["state"]

@@ -8,18 +8,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from hmac import compare_digest
+from math import ceil
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import structlog
 
 from cds_service.clients.key_sets import MAXIMUM_BYTES, READ_SECONDS
+from cds_service.clients.pace import Pace
 from cds_service.clients.smart.authorization import sign_in_url, token_form
 from cds_service.clients.smart.endpoints import DOCUMENT, PublishedEndpoints
 from cds_service.clients.smart.launches import LIFE, Launch, Seal
 from cds_service.clients.smart.registrations import Registration
 from cds_service.clients.switches import Switches
-from cds_service.errors import InvalidRequest, InvalidSettings, LaunchRefused, SwitchedOff, Unavailable
+from cds_service.errors import InvalidRequest, InvalidSettings, LaunchRefused, SwitchedOff, TooManyCalls, Unavailable
 from cds_service.fhir.addresses import base_url
 from cds_service.fhir.client import Connections, read_document, send_form
 from cds_service.fhir.deadline import FhirFailure, ServerInTrouble
@@ -52,6 +54,7 @@ class SmartApp:
     public_url: str
     registrations: Sequence[Registration]
     published: Mapping[str, PublishedEndpoints]
+    paces: Mapping[str, Pace]
     seal: Seal
     caller: Caller
     switches: Switches
@@ -90,8 +93,12 @@ class SmartApp:
     def begin(self, registration: Registration, context: str | None, now: datetime) -> tuple[str, str]:
         """Where the user signs in, and the sealed launch. `context` is the `launch` of the EHR, if it opened the app.
 
-        Raises Unavailable.
+        Anybody may begin one, and each may become a request to the EHR: so many a minute, as of a client (T95). Raises
+        TooManyCalls or Unavailable.
         """
+        wait = self.paces[registration.id].wait()
+        if wait:
+            raise TooManyCalls("this app is opened too often at this EHR: wait a moment", retry_seconds=ceil(wait))
         launch = Launch.new(registration.id)
         wanted = scopes(self.caller.knowledge.needs)
         endpoints = self.published[registration.id].find()
@@ -141,14 +148,20 @@ class SmartApp:
 
 
 def smart_app(
-    public_url: str, registrations: Sequence[Registration], seal: Seal, caller: Caller, switches: Switches
+    public_url: str,
+    registrations: Sequence[Registration],
+    launches_per_minute: int,
+    seal: Seal,
+    caller: Caller,
+    switches: Switches,
 ) -> SmartApp:
-    """The app at the EHRs where it is registered."""
+    """The app at the EHRs where it is registered, at each opened at most so often by one process."""
     read = partial(_configuration, caller.access.connections)
     return SmartApp(
         public_url=public_url,
         registrations=registrations,
         published={one.id: PublishedEndpoints(one, read) for one in registrations},
+        paces={one.id: Pace(launches_per_minute) for one in registrations},
         seal=seal,
         caller=caller,
         switches=switches,

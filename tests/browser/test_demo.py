@@ -4,10 +4,11 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.server import ROOT, SECONDS
 
@@ -224,6 +225,31 @@ def test_the_exchange_is_shown_as_it_went_over_the_wire(chart: Chart) -> None:
     expect(panel).to_contain_text("POST /cds-services/crs-patient-view")
 
 
+def test_a_link_of_a_card_is_opened_as_an_ehr_does_and_one_that_is_no_web_address_is_not_shown(
+    chart: Chart, demo: str
+) -> None:
+    given = [
+        {"label": "a page", "url": "https://example.org/page", "type": "absolute"},
+        {"label": "an app", "url": "https://example.org/launch?a=b", "type": "smart"},
+        {"label": "a script", "url": "javascript:alert(1)", "type": "absolute"},
+    ]
+
+    def with_links(route: Route) -> None:
+        answered = route.fetch()
+        body = answered.json()
+        body["cards"][0]["links"] = given
+        route.fulfill(response=answered, json=body)
+
+    page = chart("day-41-after-car-t")
+    page.route("**/cds-services/crs-patient-view", with_links)
+    page.goto(f"{demo}/demo#no-weight")
+    links = cards(page).first.get_by_role("list").filter(has=page.get_by_role("link")).get_by_role("link")
+    expect(links).to_have_text(["a page", "an app"])
+    expect(links.first).to_have_attribute("href", "https://example.org/page")
+    launch = urlsplit(links.last.get_attribute("href") or "")
+    assert parse_qs(launch.query) == {"a": ["b"], "iss": [f"{demo}/fhir"], "launch": ["no-weight-patient"]}
+
+
 def test_silence_is_said_with_its_reason(chart: Chart) -> None:
     page = chart("not-eligible-sepsis")
     expect(cards(page)).to_have_count(0)
@@ -370,7 +396,7 @@ def test_every_text_can_be_read_against_what_is_behind_it(chart: Chart, opened: 
     assert drawn(page, CONTRAST) == []
 
 
-@pytest.mark.parametrize("width", [1280, 820, 360])
+@pytest.mark.parametrize("width", [1280, 820, 320])
 def test_nothing_lies_beyond_the_edge_of_a_screen(chart: Chart, width: int) -> None:
     page = chart("entered-in-error", viewport={"width": width, "height": 720})
     expect(cards(page)).not_to_have_count(0)

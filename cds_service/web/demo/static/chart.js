@@ -49,7 +49,7 @@ class Chart {
     const section = (id, heading, content) => el("section", { class: "panel", "aria-labelledby": id }, el("h2", { id }, heading), content);
     return [
       el("div", { class: "told" }, el("h1", {}, this.story.title),
-        el("button", { type: "button", onclick: () => this.tried(() => this.open("The chart was opened again.")) }, "Open the chart again"),
+        el("button", { type: "button", onclick: () => this.turn(null, "The chart was opened again.") }, "Open the chart again"),
         el("p", {}, this.story.sentence)),
       el("div", { class: "bar" },
         parts.banner,
@@ -70,7 +70,10 @@ class Chart {
     this.parts.step.textContent = sentence;
   }
 
-  /** Move the clock and open the chart anew. Where it is moved faster than the chart opens, the last place counts. */
+  /**
+   * Move the clock, unless `minutes` is null, and open the chart anew. Where that is asked for faster than the chart
+   * opens, the last time counts.
+   */
   async turn(minutes, why) {
     this.wanted = { minutes, why };
     if (this.turning) return;
@@ -80,15 +83,20 @@ class Chart {
       const next = this.wanted;
       this.wanted = null;
       await this.tried(async () => {
-        const body = JSON.stringify({ minutes: next.minutes });
-        const headers = { "Content-Type": "application/json" };
-        const turned = await fetch(`/demo/stories/${this.story.name}/clock`, { method: "PUT", headers, body });
-        if (!turned.ok) throw new Error(`The clock was not moved: HTTP ${turned.status}.`);
+        if (next.minutes !== null) await this.moved(next.minutes);
         await this.open(next.why);
       });
     }
     this.answers.removeAttribute("aria-busy");
     this.turning = false;
+  }
+
+  /** Have the record become what it was so many minutes from the instant of the story. */
+  async moved(minutes) {
+    const body = JSON.stringify({ minutes });
+    const headers = { "Content-Type": "application/json" };
+    const answer = await fetch(`/demo/stories/${this.story.name}/clock`, { method: "PUT", headers, body });
+    if (!answer.ok) throw new Error(`The clock was not moved: HTTP ${answer.status}.`);
   }
 
   /** Read the record, show it, and fire patient-view. */
@@ -136,7 +144,6 @@ class Chart {
     for (const action of suggestions.flatMap((suggestion) => suggestion.actions ?? [])) {
       if (action.type === "create") await create(action.resource);
       else if (action.type === "update") await update(action.resource);
-      else if (action.type === "delete") await remove(action.resourceId);
     }
     const acceptedSuggestions = suggestions.map(({ uuid }) => ({ id: uuid }));
     const told = `Accepted: ${suggestions.map(({ label }) => label).join("; ")}. The EHR wrote the draft into the record and told the service.`;

@@ -59,6 +59,7 @@ def _serve(stories: list[Story], port: int, state: Path) -> None:
     """The child process: the production server with the service, the embedded FHIR server and the demo chart."""
     from cds_service.web.app import create_app, utc_now
     from cds_service.web.demo.routes import demo_blueprint
+    from cds_service.web.demo.sign_in import SignIn, sign_in_blueprint
     from cds_service.web.demo.told import Shelf
     from cds_service.web.fhir_server import fhir_blueprint
     from cds_service.web.logs import configure_logs
@@ -66,8 +67,9 @@ def _serve(stories: list[Story], port: int, state: Path) -> None:
     from cds_service.web.state import prepare_state
 
     base = read_settings().model_dump()
-    own = {"auth": "off", "fhir_servers": (f"http://{HOST}:{port}/fhir",), "state_folder": state, "database_url": None}
-    own |= {"operator_key": None, "services_off": ()}
+    here = f"http://{HOST}:{port}"
+    own = {"auth": "off", "fhir_servers": (f"{here}/fhir",), "state_folder": state, "database_url": None}
+    own |= {"operator_key": None, "services_off": (), "public_url": here}
     settings = Settings(**{**base, **own})
     prepare_state(settings, utc_now())
     knowledge = knowledge_of(settings)
@@ -76,12 +78,14 @@ def _serve(stories: list[Story], port: int, state: Path) -> None:
     for story in stories:
         repository.transaction(shifted(story.bundle, utc_now()))
     shelf = Shelf(stories, repository, knowledge.content.protocol, f"Practitioner/{SANDBOX_USER['id']}")
-    chart = demo_blueprint(shelf, utc_now, settings.timezone, f"http://{HOST}:{port}/fhir")
+    chart = demo_blueprint(shelf, utc_now, settings.timezone, f"{here}/fhir")
+    sign_in = SignIn(here)
 
     def make() -> Any:
-        app = create_app(settings, knowledge)
+        app = create_app(settings, knowledge, registrations=[sign_in.registration])
         app.register_blueprint(fhir_blueprint(repository), url_prefix="/fhir")
         app.register_blueprint(chart, url_prefix="/demo")
+        app.register_blueprint(sign_in_blueprint(sign_in))
         return app
 
     configure_logs("warning")  # the cards are what is to be read here

@@ -246,8 +246,22 @@ def test_a_link_of_a_card_is_opened_as_an_ehr_does_and_one_that_is_no_web_addres
     links = cards(page).first.get_by_role("list").filter(has=page.get_by_role("link")).get_by_role("link")
     expect(links).to_have_text(["a page", "an app"])
     expect(links.first).to_have_attribute("href", "https://example.org/page")
-    launch = urlsplit(links.last.get_attribute("href") or "")
-    assert parse_qs(launch.query) == {"a": ["b"], "iss": [f"{demo}/fhir"], "launch": ["no-weight-patient"]}
+    launch = parse_qs(urlsplit(links.last.get_attribute("href") or "").query)
+    assert (launch["a"], launch["iss"]) == (["b"], [f"{demo}/fhir"])
+
+
+def test_the_crs_course_opens_from_the_card_by_a_smart_launch_and_follows_the_clock(chart: Chart, demo: str) -> None:
+    page = chart("grade-3-vasopressin-does-not-count")
+    for minutes, grade in (("0", "Grade 3"), ("-1200", "Grade 1")):
+        page.get_by_role("slider", name="Clock").fill(minutes)
+        expect(page.locator(".assessment")).to_contain_text(f"CRS {grade.lower()}")
+        with page.expect_popup() as opened:
+            card(page, "grade").get_by_role("link", name="CRS course").click()
+        course = opened.value
+        expect(course.get_by_role("heading", level=1)).to_contain_text("CRS course")
+        expect(course.get_by_text(grade, exact=True).first).to_be_visible()
+        assert course.url.startswith(f"{demo}/smart/callback?")
+        course.close()
 
 
 def test_silence_is_said_with_its_reason(chart: Chart) -> None:

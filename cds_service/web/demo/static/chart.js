@@ -204,7 +204,7 @@ class Chart {
     if (link.type !== "smart") return link.url;
     const address = new URL(link.url);
     address.searchParams.set("iss", this.hooks.fhirServer);
-    address.searchParams.set("launch", this.patient);
+    address.searchParams.set("launch", launchOf({ patient: this.patient, appContext: link.appContext ?? null }));
     return address.href;
   }
 
@@ -222,6 +222,12 @@ class Chart {
 
 function bundle(orders) {
   return { resourceType: "Bundle", type: "collection", entry: orders.map((resource) => ({ resource })) };
+}
+
+/** What a launch is about, for the sign-in of the demo to read. */
+function launchOf(about) {
+  const bytes = new TextEncoder().encode(JSON.stringify(about));
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
 /** The assessment that comes with every answer, in few words. */

@@ -18,6 +18,7 @@ from cds_service.crs.eligibility import may_be_exposed
 from cds_service.crs.figures import shown
 from cds_service.crs.hypotension import is_pressor
 from cds_service.crs.oxygen import Support, support_at
+from cds_service.crs.scale import Scale
 from cds_service.crs.timeline import Drug, Fact, Vasoactive
 from cds_service.crs.trajectory import AFTER, Step
 from cds_service.hooks.wording import one_line
@@ -150,7 +151,7 @@ def _inscribe(figure: "Figure", sheet: Flowsheet, who: str) -> None:
     """What a page says around the picture."""
     last = sheet.trajectory.assessments[-1]
     missing = [one_line(words) for words in dict.fromkeys((*last.missing, *last.doubts))]
-    said = wrap(f"Not known now: {'; '.join(missing)}" if missing else "", LINE)
+    said = wrap(f"Missing or in doubt now: {'; '.join(missing)}" if missing else "", LINE)
     if len(said) > LINES:
         said = [*said[: LINES - 1], f"{said[LINES - 1]} …"]
     above, below = 0.3, 0.14 * len(said) + 0.1
@@ -355,10 +356,10 @@ def _devices(axes: "Axes", canvas: Canvas) -> None:
     ends = [at for fact in facts for at in (fact.time, fact.until) if at is not None and at <= sheet.now]
     times = sorted({max(at, sheet.begins) for end in ends for at in (end, end + window + AFTER) if at < sheet.now})
     supports = [(time, support_at(sheet.timeline, sheet.scale, time)) for time in times]
-    runs = [list(run) for _, run in groupby(supports, key=lambda item: _device(item[1]))]
+    runs = [list(run) for _, run in groupby(supports, key=lambda item: _device(item[1], sheet.scale))]
     named: list[tuple[datetime, str]] = []
     for run, following in pairwise([*runs, [(sheet.now, Support())]]):
-        (since, support), until, words = run[0], following[0][0], _device(run[0][1])
+        (since, support), until, words = run[0], following[0][0], _device(run[0][1], sheet.scale)
         if not words:
             continue
         grade = support.device.grade if support.device else None
@@ -368,6 +369,7 @@ def _devices(axes: "Axes", canvas: Canvas) -> None:
             what="oxygen support",
             value=words,
             reference=", ".join(dict.fromkeys(item.reference for item in support.sources)),
+            remarks=(*support.doubts, *support.notes),
         )
         colour = (GREEN, 0.3 if grade is None else 0.6) if support.given else "none"
         _bar(axes, canvas, entry, (0.1, 0.8), facecolor=colour)
@@ -391,12 +393,15 @@ def _side_by_side(sheet: Flowsheet, named: Sequence[tuple[datetime, str]]) -> li
     return places
 
 
-def _device(support: Support) -> str:
-    """What the support is called: empty where the record does not say."""
+def _device(support: Support, scale: Scale) -> str:
+    """What the support is called, empty where the record does not say; a device that is excused is named too (C20)."""
     if support.device is not None:
         return support.device.display
     if support.device_text:
         return one_line(support.device_text)
+    excused = [scale.devices[item.device].display for item in support.sources if item.device]
+    if excused and not support.given:
+        return f"{', '.join(excused)}, not counted"
     return {True: "device not charted", False: "no oxygen", None: ""}[support.given]
 
 
@@ -526,7 +531,7 @@ def _grades(axes: "Axes", canvas: Canvas) -> None:
         height = HIGHEST if same[0].grade is None else max(same[0].grade, 1.2)
         bold = {"fontsize": 9, "fontweight": "bold"} if len(words) < 4 else {}
         _words_in_bar(axes, sheet, same[0].since, same[-1].until, height / 2, words, **bold)
-    _at_the_right(axes, HIGHEST / 2, f"now: {_in_band(steps[-1])}" if steps[-1].grade is not None else "now: ?")
+    _at_the_right(axes, HIGHEST / 2, "now:\n" + _in_band(steps[-1]).replace(" ", "\n", 1))
 
 
 def _outline(axes: "Axes", sheet: Flowsheet, steps: Sequence[Step]) -> None:
@@ -555,17 +560,12 @@ def _step(axes: "Axes", canvas: Canvas, step: Step) -> None:
 
 
 def _in_band(step: Step) -> str:
-    if step.status is Status.NOT_ELIGIBLE:
-        return "not looked for"
+    """What stands in the band: `3`, `≥1` for a floor, `2?` for what is provisional for another reason."""
     if step.grade is None:
-        return "not known"
-    return (
-        f"≥{step.grade}"
-        if step.is_floor
-        else f"{step.grade}?"
-        if step.status is Status.PROVISIONAL
-        else str(step.grade)
-    )
+        return "not looked for" if step.status is Status.NOT_ELIGIBLE else "not known"
+    if step.is_floor:
+        return f"≥{step.grade}"
+    return f"{step.grade}{'?' if step.status is Status.PROVISIONAL else ''}"
 
 
 def _gap(axes: "Axes", kind: str, sheet: Flowsheet) -> None:

@@ -238,9 +238,9 @@ def _missing(assessment: Assessment) -> tuple[str, ...]:
 
 
 def _begins(timeline: Timeline, now: datetime) -> datetime:
-    """The first T-cell therapy, or some hours before the first reading since then."""
+    """The first T-cell therapy, or some hours before the first reading since then; always some hours ago."""
     therapy = min((fact.time for fact in timeline.therapies), default=None)
     kinds = (timeline.temperatures, timeline.pressures, timeline.saturations, timeline.oxygen, timeline.vasoactives)
     times = (fact.time for facts in kinds for fact in facts if therapy is None or fact.time >= therapy)
     first = min(times, default=now) - BEFORE
-    return first if therapy is None else max(first, therapy)
+    return first if therapy is None else min(max(first, therapy), now - BEFORE)

@@ -32,6 +32,7 @@ from tests.spec.patients import (
     NOW,
     SCALE,
     ago,
+    diagnosis,
     drug,
     febrile,
     infusion,
@@ -180,12 +181,26 @@ def test_thresholds_are_those_of_the_scale_and_of_the_age() -> None:
     assert "low < 78" in child
 
 
+def at_the_end(timeline: Timeline) -> str:
+    """What stands at the end of the band of grades."""
+    said = words(drawn(timeline))
+    return " ".join(said[said.index("now:") + 1 :]).partition(" CRS")[0]
+
+
 def test_n_13_unknown_is_shown_as_unknown_and_a_floor_as_one() -> None:
-    assert "now: ?" in words(drawn(patient()))
-    root = drawn(patient(temperature("39.0", "1 h")))
-    assert "now: ≥1" in words(root)
-    assert any("grade 1 or higher, provisional" in title for title in titles(root))
-    assert "now: 1" in words(drawn(febrile()))
+    assert at_the_end(patient()) == "not known"
+    floor = patient(temperature("39.0", "1 h"))
+    assert at_the_end(floor) == "≥1"
+    assert any("grade 1 or higher, provisional" in title for title in titles(drawn(floor)))
+    assert at_the_end(febrile()) == "1"
+    assert at_the_end(febrile(pressure(118), saturation(80))) == "2?"
+
+
+def test_c20_a_device_that_is_not_counted_is_named_and_never_drawn_as_no_oxygen() -> None:
+    root = drawn(febrile(oxygen("cpap"), diagnosis("home-positive-pressure")))
+    assert "CPAP, not counted" in words(root)
+    assert "no oxygen" not in words(root)
+    assert any("home-positive-pressure is charted" in title for title in titles(root))
 
 
 def test_t45_what_could_not_be_read_is_said_where_it_would_stand() -> None:
@@ -203,6 +218,22 @@ def test_of_nobody_with_a_t_cell_therapy_it_is_said_that_nothing_was_read() -> N
     timeline = replace(patient(), therapies=())
     assert "not read: no T-cell therapy within its time" in words(drawn(timeline))
     assert "Nothing is missing" not in page_of(timeline).words
+
+
+@pytest.mark.parametrize(
+    ("timeline", "hours"),
+    [
+        (patient(therapy("axi-cel", "0 min")), 12),
+        (patient(therapy("axi-cel", "5 d"), temperature("39.0", "30 h")), 42),
+        (patient(therapy("axi-cel", "5 d"), temperature("39.0", "6 d"), temperature("39.0", "119 h")), 120),
+        (replace(patient(temperature("39.0", "30 h")), therapies=()), 42),
+    ],
+    ids=["a therapy just now", "readings long after it", "readings before and after it", "no therapy"],
+)
+def test_the_picture_begins_with_the_therapy_or_shortly_before_the_readings(timeline: Timeline, hours: int) -> None:
+    sheet = sheet_of(timeline)
+    assert (NOW - sheet.begins).total_seconds() == hours * 3600
+    assert course_svg(sheet)
 
 
 def test_times_are_those_of_the_site_and_their_zone_is_named() -> None:
@@ -238,7 +269,7 @@ def test_a_picture_of_its_own_is_on_white_with_its_title_and_what_is_missing() -
     said = words(root)
     title = "CRS course of Patient/a: grade 1 or higher, provisional at 15 Jan 13:00. ASTCT 2019."
     assert f"{title} For review by a clinician." in said
-    assert any(line.startswith("Not known now: blood pressure in the last 4 h") for line in said)
+    assert any(line.startswith("Missing or in doubt now: blood pressure in the last 4 h") for line in said)
     assert "currentColor" not in ElementTree.tostring(root, encoding="unicode")
     assert course_file(sheet, "png")[:8] == b"\x89PNG\r\n\x1a\n"
     assert course_file(sheet, "svg") == course_file(sheet, "svg"), "the same record, the same bytes"

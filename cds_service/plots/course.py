@@ -31,7 +31,7 @@ def course_svg(sheet: Flowsheet) -> str:
     with drawing(NAME):
         canvas = Canvas(sheet)
         root = drawn(_figure(canvas, "none"))
-    return _written(_named(of_page(root, NAME), canvas, f"{NAME}-"), sheet)
+    return _written(_said_above(_named(of_page(root, NAME), canvas, f"{NAME}-")), sheet)
 
 
 def course_file(sheet: Flowsheet, kind: str, who: str = "") -> bytes:
@@ -61,7 +61,7 @@ def _figure(canvas: Canvas, paper: str) -> "Figure":
         sharex=True,
         gridspec_kw={"height_ratios": heights, "hspace": 0.12},
     )
-    figure.subplots_adjust(left=0.105, right=0.935, top=0.985, bottom=0.075)
+    figure.subplots_adjust(left=0.105, right=0.935, top=0.965, bottom=0.075)
     treatment, temperature, pressure, saturation, device, flow, pressors, grade = every
     _time_axis(every, sheet)
     treatments(treatment, canvas)
@@ -123,15 +123,26 @@ def _inscribe(figure: "Figure", sheet: Flowsheet, who: str) -> None:
 
 def _named(root: ElementTree.Element, canvas: Canvas, prefix: str) -> ElementTree.Element:
     """The tree with a title for each mark: shown by the browser, and what a screen reader says."""
-    marks = {element.get("id"): element for element in root.iter(f"{SVG}g")}
+    groups = {element.get("id"): element for element in root.iter(f"{SVG}g")}
     for mark, titles in canvas.titles.items():
-        group = marks[f"{prefix}{mark}"]
-        for element, title in zip(_single_marks(group, len(titles)), titles, strict=True):
+        for element, title in zip(_single_marks(groups[f"{prefix}{mark}"], len(titles)), titles, strict=True):
             element.set("role", "img")
             element.set("tabindex", "0")
             named = ElementTree.Element(f"{SVG}title")
             named.text = title
             element.insert(0, named)
+    return root
+
+
+def _said_above(root: ElementTree.Element) -> ElementTree.Element:
+    """The tree with each title once more as a line above the picture, which a page shows while its mark has the focus:
+    a browser shows titles to a pointer only."""
+    for parent in list(root.iter()):
+        marks = [child for child in parent if child.get("tabindex")]
+        for mark in marks:
+            said = ElementTree.Element(f"{SVG}text", {"class": "said", "x": "4", "y": "10", "aria-hidden": "true"})
+            said.text = mark.findtext(f"{SVG}title")
+            parent.insert(list(parent).index(mark) + 1, said)
     return root
 
 

@@ -103,6 +103,7 @@ def points(
         [x(time) for time in times],
         [float(value) for value in values],
         linestyle="none",
+        clip_on=False,
         marker=marker,
         markersize=size,
         color=look["color"],

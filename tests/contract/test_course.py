@@ -147,6 +147,9 @@ def test_each_reading_drug_and_step_is_a_mark_with_its_value_source_and_rule_for
     )
     marks = [group for group in root.iter(f"{SVG}g") if group.find(f"{SVG}title") is not None]
     assert {(mark.get("role"), mark.get("tabindex")) for mark in marks} == {("img", "0")}
+    lines_above = [text for text in root.iter(f"{SVG}text") if text.get("class") == "said"]
+    assert sorted(str(text.text) for text in lines_above) == sorted(titles(root)), "shown while its mark has the focus"
+    assert {text.get("aria-hidden") for text in lines_above} == {"true"}, "and not said twice"
     assert (root.get("role"), "now grade 3" in str(root.get("aria-label"))) == ("group", True)
 
 

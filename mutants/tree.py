@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 COPIED = ("cards", "cds_service", "docs", "fhir_fixtures", "tests", "pyproject.toml", "README.md", "mutants")
 SECONDS = 300
 """For the tests of one change: one that hangs is noticed too."""
 ENVIRONMENT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "CRS_TESTS_PATIENTS": "1500"}
 """Plugins take longer to load than most tests run."""
+RAN = (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
+"""How pytest ends when tests fail, or cannot be imported; otherwise it ran none."""
 PYTEST = ("-x", "-q", "--tb=line", "-p", "no:cacheprovider")
 
 
@@ -47,7 +51,10 @@ class Tree:
             away.rename(folder)
 
     def failure(self, tests: Sequence[str], *options: str) -> str | None:
-        """The first test that fails in the copy, by pytest's words; None when all of them pass."""
+        """The first test that fails in the copy, by pytest's words; None when all of them pass.
+
+        Raises RuntimeError when none could be run: that notices nothing.
+        """
         try:
             ended = subprocess.run(  # noqa: S603 - this project's own tests
                 [sys.executable, "-m", "pytest", *PYTEST, *options, *tests],
@@ -63,6 +70,8 @@ class Tree:
             return f"not done after {SECONDS} s"
         if ended.returncode == 0:
             return None
+        if ended.returncode not in RAN:
+            raise RuntimeError(f"pytest ended with {ended.returncode}: {' '.join(ended.stdout.split())[-300:]}")
         said = [line for line in ended.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
         return said[0] if said else f"ended with {ended.returncode}: {' '.join(ended.stdout.split())[-300:]}"
 

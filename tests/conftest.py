@@ -39,6 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(HazardsCheck(config, hazards()))
 
 
+@pytest.hookimpl(optionalhook=True)  # planted bugs meet the tests without plugins
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     """Share the suite out by file."""
     return ByFile(config, log)

@@ -203,6 +203,31 @@ def test_an_order_against_which_something_speaks_is_signed_only_when_the_clinici
     expect(page.locator('li[data-status="active"]')).to_contain_text("dexamethasone 20 mg")
 
 
+def test_an_order_that_is_put_right_while_it_is_signed_is_asked_about_again(chart: Chart, demo: str) -> None:
+    story = "low-saturation-no-oxygen"
+    page = chart(story)
+    page.get_by_label("New order").select_option(label="tocilizumab 800 mg intravenous over 60 min, once")
+    page.get_by_role("button", name="Pick").click()
+    expect(page.get_by_role("status")).to_contain_text("The EHR fired order-select")
+    page.get_by_role("button", name="Sign the draft").click()
+    expect(page.get_by_role("button", name="Sign nevertheless")).to_be_visible()
+    page.get_by_role("button", name="Change the order to tocilizumab 592 mg").click()
+    expect(page.get_by_role("region", name="Orders")).to_contain_text("tocilizumab 592 mg")
+    expect(page.get_by_role("button", name="Sign nevertheless")).to_have_count(0)
+    [draft] = orders(demo, story)
+    assert draft["status"] == "draft"
+
+
+def test_a_second_click_is_not_a_second_order(chart: Chart, demo: str) -> None:
+    story = "tocilizumab-given"
+    page = chart(story)
+    before = len(orders(demo, story))
+    page.get_by_label("New order").select_option(label="tocilizumab 800 mg intravenous over 60 min, once")
+    page.get_by_role("button", name="Pick").dblclick()
+    expect(page.get_by_role("status")).to_contain_text("The EHR fired order-select")
+    assert len(orders(demo, story)) == before + 1
+
+
 def test_a_draft_is_discarded(chart: Chart, demo: str) -> None:
     story = "child-under-30-kg"
     page = chart(story)
@@ -271,11 +296,14 @@ def test_silence_is_said_with_its_reason(chart: Chart) -> None:
     expect(page.locator(".assessment")).to_contain_text("not eligible")
 
 
-def test_no_answer_is_never_shown_as_silence_and_takes_the_old_cards_away(chart: Chart, troubles: list[str]) -> None:
+@pytest.mark.parametrize("part", ["**/cds-services/crs-patient-view", "**/fhir/Patient/*", "**/clock"])
+def test_no_answer_is_never_shown_as_silence_and_takes_the_old_cards_away(
+    chart: Chart, troubles: list[str], part: str
+) -> None:
     page = chart("mixed-units")
     expect(cards(page)).not_to_have_count(0)
-    page.route("**/cds-services/crs-patient-view", lambda route: route.abort())
-    page.get_by_role("button", name="Open the chart again").click()
+    page.route(part, lambda route: route.abort())
+    page.get_by_role("slider", name="Clock").fill("-60")
     expect(page.get_by_role("alert")).to_contain_text("does not mean that there is nothing to say")
     expect(cards(page)).to_have_count(0)
     expect(page.locator(".assessment")).to_be_empty()

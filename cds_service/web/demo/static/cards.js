@@ -17,7 +17,8 @@ export function cardView(card, { accept, override, launched }) {
   const title = el("h3", { id: `card-${card.uuid}` }, card.summary);
   const detail = el("div", { class: "detail" });
   if (card.detail) showMarkdown(card.detail, detail);
-  return el("article", { class: `card ${card.indicator}`, "aria-labelledby": title.id, "data-topic": card.source.topic?.code },
+  const topic = card.source.topic?.code;
+  return el("article", { class: `card ${card.indicator}`, "aria-labelledby": title.id, "data-topic": topic },
     el("p", { class: "urgency" },
       svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: urgency.path })), urgency.word),
     title,
@@ -29,7 +30,8 @@ export function cardView(card, { accept, override, launched }) {
 
 /** Markdown as the server writes it in HTML: markup of the record is escaped there, and stays text. */
 async function showMarkdown(text, place) {
-  const answer = await fetch("/demo/markdown", { method: "POST", body: text, headers: { "Content-Type": "text/markdown" } });
+  const headers = { "Content-Type": "text/markdown" };
+  const answer = await fetch("/demo/markdown", { method: "POST", headers, body: text });
   if (answer.ok) place.innerHTML = await answer.text();
   else place.textContent = text;
 }
@@ -38,10 +40,12 @@ async function showMarkdown(text, place) {
 function suggestions(card, accept) {
   const offered = card.suggestions ?? [];
   if (!offered.length) return null;
-  const buttons = offered.map((one) => el("button", { type: "button", class: one.isRecommended ? "primary" : null, onclick: () => accept([one]) },
-    one.label, one.isRecommended && el("span", { class: "recommended" }, "recommended")));
+  const button = (taken, label, ...more) =>
+    el("button", { type: "button", class: more.length ? "primary" : null, onclick: () => accept(taken) }, label, more);
+  const recommended = () => el("span", { class: "recommended" }, "recommended");
+  const buttons = offered.map((one) => button([one], one.label, ...(one.isRecommended ? [recommended()] : [])));
   if (offered.length > 1 && card.selectionBehavior === "any") {
-    buttons.push(el("button", { type: "button", onclick: () => accept(offered) }, `Accept all ${offered.length}`));
+    buttons.push(button(offered, `Accept all ${offered.length}`));
   }
   return el("div", { class: "suggestions", role: "group", "aria-label": "Suggestions" }, buttons);
 }

@@ -26,6 +26,7 @@ class Chart {
     this.hooks = new Hooks({ fhirServer, user, heard: (exchange) => this.step(this.panel.tell(exchange)) });
     this.wanted = null;
     this.turning = false;
+    this.acting = false;
     this.parts = {
       banner: el("div"),
       step: el("p", { class: "step", role: "status" }),
@@ -46,15 +47,16 @@ class Chart {
 
   get view() {
     const { parts } = this;
-    const section = (id, heading, content) => el("section", { class: "panel", "aria-labelledby": id }, el("h2", { id }, heading), content);
+    const section = (id, heading, content) =>
+      el("section", { class: "panel", "aria-labelledby": id }, el("h2", { id }, heading), content);
+    const again = () => this.turn(null, "The chart was opened again.");
+    const turned = (minutes) => this.turn(minutes, `The clock was moved to ${place(minutes)} and the chart opened.`);
     return [
-      el("div", { class: "told" }, el("h1", {}, this.story.title),
-        el("button", { type: "button", onclick: () => this.turn(null, "The chart was opened again.") }, "Open the chart again"),
+      el("div", { class: "told" },
+        el("h1", {}, this.story.title),
+        el("button", { type: "button", onclick: again }, "Open the chart again"),
         el("p", {}, this.story.sentence)),
-      el("div", { class: "bar" },
-        parts.banner,
-        clockView(this.story, (minutes) => this.turn(minutes, `The clock was moved to ${place(minutes)} and the chart opened.`)),
-        parts.step),
+      el("div", { class: "bar" }, parts.banner, clockView(this.story, turned), parts.step),
       el("div", { class: "columns" },
         this.answers,
         el("div", { class: "record" },
@@ -82,10 +84,14 @@ class Chart {
     while (this.wanted !== null) {
       const next = this.wanted;
       this.wanted = null;
-      await this.tried(async () => {
+      const opened = await this.tried(async () => {
         if (next.minutes !== null) await this.moved(next.minutes);
         await this.open(next.why);
       });
+      if (!opened) {
+        this.parts.assessment.replaceChildren(); // what was said of another instant is not said of this one
+        this.parts.viewCards.replaceChildren();
+      }
     }
     this.answers.removeAttribute("aria-busy");
     this.turning = false;
@@ -103,11 +109,7 @@ class Chart {
   async open(why) {
     this.parts.orderCards.replaceChildren();
     await this.refresh();
-    const answer = await this.hooks.fire("patient-view", this.patient, {}, why).catch((error) => {
-      this.parts.assessment.replaceChildren(); // what was said of another instant is not said of this one
-      this.parts.viewCards.replaceChildren();
-      throw error;
-    });
+    const answer = await this.hooks.fire("patient-view", this.patient, {}, why);
     this.parts.assessment.replaceChildren(...assessed(answer.extension?.[ASSESSMENT]));
     this.show(this.parts.viewCards, answer, "The service has nothing to say about this chart.");
   }
@@ -120,9 +122,9 @@ class Chart {
     this.parts.treatments.replaceChildren(treatments(record, now));
     this.parts.readings.replaceChildren(readings(record, now));
     this.parts.orders.replaceChildren(ordersView(record, this.story.orders, {
-      pick: (template) => this.tried(() => this.pick(template)),
-      sign: (waiting) => this.tried(() => this.sign(waiting)),
-      discard: (order) => this.tried(() => this.discard(order)),
+      pick: (template) => this.act(() => this.pick(template)),
+      sign: (waiting) => this.act(() => this.sign(waiting)),
+      discard: (order) => this.act(() => this.discard(order)),
     }));
     return record;
   }
@@ -130,8 +132,8 @@ class Chart {
   show(group, answer, silence) {
     const shown = answer.cards.map((card) => {
       const view = cardView(card, {
-        accept: (suggestions) => this.tried(() => this.accept(answer.service, card, suggestions, view)),
-        override: (reason, comment) => this.tried(() => this.override(answer.service, card, reason, comment, view)),
+        accept: (suggestions) => this.act(() => this.accept(answer.service, card, suggestions, view)),
+        override: (reason, comment) => this.act(() => this.override(answer.service, card, reason, comment, view)),
         launched: (link) => this.launched(link),
       });
       return view;
@@ -146,7 +148,9 @@ class Chart {
       else if (action.type === "update") await update(action.resource);
     }
     const acceptedSuggestions = suggestions.map(({ uuid }) => ({ id: uuid }));
-    const told = `Accepted: ${suggestions.map(({ label }) => label).join("; ")}. The EHR wrote the draft into the record and told the service.`;
+    const labels = suggestions.map(({ label }) => label).join("; ");
+    const told = `Accepted: ${labels}. The EHR wrote the draft into the record and told the service.`;
+    this.parts.orderCards.querySelector(".decision")?.remove(); // its drafts have changed
     await this.refresh();
     this.away(view);
     await this.hooks.feedback(service, { card: card.uuid, outcome: "accepted", acceptedSuggestions }, told);
@@ -169,18 +173,22 @@ class Chart {
   async pick(template) {
     const order = await create(template);
     const record = await this.refresh();
-    const answer = await this.hooks.fire("order-select", this.patient,
-      { selections: [reference(order)], draftOrders: bundle(drafts(record)) }, `An order was picked: ${words(template)}.`);
+    this.parts.orderCards.replaceChildren();
+    const context = { selections: [reference(order)], draftOrders: bundle(drafts(record)) };
+    const why = `An order was picked: ${words(template)}.`;
+    const answer = await this.hooks.fire("order-select", this.patient, context, why);
     this.show(this.parts.orderCards, answer, "Nothing speaks against the order that was picked.");
   }
 
-  /** Fire order-sign. What nothing speaks against is signed at once; else the cards are shown and the clinician decides. */
+  /** Fire order-sign. Where nothing speaks against it, sign; else the cards are shown and the clinician decides. */
   async sign(waiting) {
-    const answer = await this.hooks.fire("order-sign", this.patient, { draftOrders: bundle(waiting) }, "Drafts are about to be signed.");
+    this.parts.orderCards.replaceChildren();
+    const context = { draftOrders: bundle(waiting) };
+    const answer = await this.hooks.fire("order-sign", this.patient, context, "Drafts are about to be signed.");
     if (!answer.cards.length) return this.signed(waiting);
     this.show(this.parts.orderCards, answer, "");
     this.parts.orderCards.append(el("p", { class: "decision" },
-      el("button", { type: "button", onclick: () => this.tried(() => this.signed(waiting)) }, "Sign nevertheless"),
+      el("button", { type: "button", onclick: () => this.act(() => this.signed(waiting)) }, "Sign nevertheless"),
       el("button", { type: "button", onclick: () => this.parts.orderCards.replaceChildren() }, "Do not sign")));
     this.heading.focus();
     return undefined;
@@ -208,14 +216,24 @@ class Chart {
     return address.href;
   }
 
-  /** Do it, and say when it did not succeed: a failure is never silence. */
-  async tried(act) {
+  /** Do what the clinician asked for, one thing after the other: a second click is not a second order. */
+  async act(doing) {
+    if (this.acting || this.turning) return;
+    this.acting = true;
+    await this.tried(doing);
+    this.acting = false;
+  }
+
+  /** Do it, and say when it did not succeed: a failure is never silence. Whether it did. */
+  async tried(doing) {
     this.parts.trouble.replaceChildren();
     try {
-      await act();
+      await doing();
+      return true;
     } catch (error) {
       this.parts.trouble.replaceChildren(el("p", { class: "trouble" },
         el("strong", {}, "This did not succeed, which does not mean that there is nothing to say. "), error.message));
+      return false;
     }
   }
 }
@@ -235,8 +253,9 @@ function assessed(assessment) {
   if (!assessment) return [];
   const graded = assessment.grade !== null && assessment.grade !== undefined;
   const state = assessment.status.replaceAll("-", " ");
+  const [kind, said] = graded ? [assessment.grade, `CRS grade ${assessment.grade}`] : ["none", "no grade"];
   return [
-    el("span", { class: `grade grade-${graded ? assessment.grade : "none"}` }, graded ? `CRS grade ${assessment.grade}` : "no grade"),
+    el("span", { class: `grade grade-${kind}` }, said),
     ` ${state}`,
     assessment.missing.length > 0 && el("small", {}, `Not known: ${assessment.missing.join("; ")}`),
   ].filter(Boolean);

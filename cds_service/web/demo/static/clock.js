@@ -8,8 +8,8 @@ const STEP = 5;
 /** The slider; `turned(minutes)` is called when the clock has been moved. */
 export function clockView({ clock, facts }, turned) {
   const slider = el("input", {
-    type: "range", id: "clock", min: clock.from, max: clock.to, step: STEP, value: "0", list: "facts", "aria-describedby": "clock-hint",
-    oninput: show, onchange: () => turned(Number(slider.value)),
+    type: "range", id: "clock", min: clock.from, max: clock.to, step: STEP, value: "0",
+    list: "facts", "aria-describedby": "clock-hint", oninput: show, onchange: () => turned(Number(slider.value)),
   });
   const output = el("span", { class: "place" });
   const stops = [clock.from, ...facts.map((minute) => Math.ceil(minute / STEP) * STEP), 0, clock.to];

@@ -14,7 +14,8 @@ export class Hooks {
   /** The service of a hook, as discovery lists it. */
   async service(hook) {
     if (this.services === null) {
-      const { answer } = await this.#exchange("GET", "/cds-services", undefined, "The EHR asked once which services there are, and which data each wants beforehand.");
+      const told = "The EHR asked once which services there are, and which data each wants beforehand.";
+      const { answer } = await this.#exchange("GET", "/cds-services", undefined, told);
       this.services = answer.services;
     }
     const found = this.services.find((service) => service.hook === hook);

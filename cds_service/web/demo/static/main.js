@@ -22,16 +22,24 @@ function storiesView(stories) {
     el("section", { class: "intro" },
       el("h1", {}, "What happens when a chart is opened"),
       el("ol", {},
-        el("li", {}, el("strong", {}, "A clinician opens a chart,"), " picks an order or signs one. The EHR (this page) tells the service so, and sends the readings it asked for. That is CDS Hooks."),
-        el("li", {}, el("strong", {}, "The service grades"), " cytokine release syndrome (CRS), a dangerous reaction to CAR-T cells and bispecific antibodies, from temperature, pressure, oxygen and vasopressors."),
-        el("li", {}, el("strong", {}, "It answers with cards:"), " the grade with its evidence, and draft orders. The clinician accepts or overrides them. It orders nothing by itself."))),
+        step("A clinician opens a chart,", " picks an order or signs one. The EHR (this page) tells the service ",
+          "so, and sends the readings it asked for. That is CDS Hooks."),
+        step("The service grades", " cytokine release syndrome (CRS), a dangerous reaction to CAR-T cells and ",
+          "bispecific antibodies, from temperature, pressure, oxygen and vasopressors."),
+        step("It answers with cards:", " the grade with its evidence, and draft orders. The clinician accepts or ",
+          "overrides them. It orders nothing by itself."))),
     el("h2", {}, "Choose a patient"),
     el("p", {}, "New here? Open a grade 3, accept a draft, override another card, then move the clock back."),
     el("ul", { class: "stories" }, stories.map((story) => el("li", {},
       el("a", { href: `#${story.name}` }, title(story.name)),
-      el("span", { class: `grade grade-${story.grade ?? "none"}` }, story.grade === null ? "not graded" : `grade ${story.grade}`),
+      el("span", { class: `grade grade-${story.grade ?? "none"}` },
+        story.grade === null ? "not graded" : `grade ${story.grade}`),
       el("p", {}, story.sentence)))),
   ];
+}
+
+function step(bold, ...words) {
+  return el("li", {}, el("strong", {}, bold), words.join(""));
 }
 
 async function show() {

@@ -30,17 +30,25 @@ export function words(order) {
 export function ordersView(record, templates, { pick, sign, discard }) {
   const all = ordersOf(record);
   const waiting = drafts(record);
-  const choice = el("select", { id: "template" }, templates.map((order, place) => el("option", { value: String(place) }, words(order))));
+  const choice = el("select", { id: "template" },
+    templates.map((order, place) => el("option", { value: String(place) }, words(order))));
+  const picked = (event) => {
+    event.preventDefault();
+    pick(templates[Number(choice.value)]);
+  };
   return el("div", { class: "orders" },
     all.length ? el("ul", {}, all.map((order) => row(order, discard))) : el("p", {}, "No orders."),
-    waiting.length > 0 && el("p", {}, el("button", { type: "button", class: "primary", onclick: () => sign(waiting) },
-      waiting.length > 1 ? `Sign ${waiting.length} drafts` : "Sign the draft")),
-    el("form", { class: "picker", onsubmit: (event) => { event.preventDefault(); pick(templates[Number(choice.value)]); } },
+    waiting.length > 0 && el("p", {},
+      el("button", { type: "button", class: "primary", onclick: () => sign(waiting) },
+        waiting.length > 1 ? `Sign ${waiting.length} drafts` : "Sign the draft")),
+    el("form", { class: "picker", onsubmit: picked },
       el("label", { for: "template" }, "New order"), choice, el("button", { type: "submit" }, "Pick")));
 }
 
 function row(order, discard) {
+  const name = words(order);
+  const away = { type: "button", class: "small", onclick: () => discard(order), "aria-label": `Discard ${name}` };
   return el("li", { "data-status": order.status },
-    el("span", { class: `badge ${order.status}` }, order.status), words(order),
-    order.status === "draft" && el("button", { type: "button", class: "small", onclick: () => discard(order), "aria-label": `Discard ${words(order)}` }, "Discard"));
+    el("span", { class: `badge ${order.status}` }, order.status), name,
+    order.status === "draft" && el("button", away, "Discard"));
 }

@@ -1,22 +1,31 @@
-/** A patient's record as it is in FHIR, and as the chart shows it. No code is known here: what is shown is what is charted. */
+/** A patient's record as it is in FHIR and as the chart shows it. It knows no code: all that is charted is shown. */
 
 import { el, svg } from "./dom.js";
 import { get, ofPatient } from "./fhir.js";
 import { ago, clock, years } from "./times.js";
 
-const TYPES = ["Observation", "MedicationAdministration", "Procedure", "Condition", "MedicationRequest", "ServiceRequest"];
-const SYSTEMS = { "http://loinc.org": "LOINC", "http://snomed.info/sct": "SNOMED CT", "http://www.nlm.nih.gov/research/umls/rxnorm": "RxNorm" };
+const TYPES = [
+  "Observation", "MedicationAdministration", "Procedure", "Condition", "MedicationRequest", "ServiceRequest",
+];
+const SYSTEMS = {
+  "http://loinc.org": "LOINC",
+  "http://snomed.info/sct": "SNOMED CT",
+  "http://www.nlm.nih.gov/research/umls/rxnorm": "RxNorm",
+};
 const ERROR = "entered-in-error";
 
 /** Everything the chart shows of a patient: the Patient, and its resources by type. */
 export async function read(patient) {
-  const [person, ...lists] = await Promise.all([get(`Patient/${patient}`), ...TYPES.map((type) => ofPatient(type, patient))]);
+  const asked = TYPES.map((type) => ofPatient(type, patient));
+  const [person, ...lists] = await Promise.all([get(`Patient/${patient}`), ...asked]);
   return { Patient: person, ...Object.fromEntries(TYPES.map((type, place) => [type, lists[place]])) };
 }
 
 /** What the record calls a concept. */
 export function named(concept) {
-  return String(concept?.text ?? concept?.coding?.find((coding) => coding.display)?.display ?? concept?.coding?.[0]?.code ?? "not named");
+  const codings = concept?.coding ?? [];
+  const display = codings.find((coding) => coding.display)?.display;
+  return String(concept?.text ?? display ?? codings[0]?.code ?? "not named");
 }
 
 export function drug(resource) {
@@ -50,7 +59,11 @@ export function tiles({ Observation }, now) {
     const { words, unit } = value(newest);
     return el("div", {},
       el("dt", {}, name),
-      el("dd", {}, el("strong", { class: unit ? null : "words" }, words), unit && el("span", {}, unit), el("small", {}, ago(time(newest), now)), line(items)));
+      el("dd", {},
+        el("strong", { class: unit ? null : "words" }, words),
+        unit && el("span", {}, unit),
+        el("small", {}, ago(time(newest), now)),
+        line(items)));
   }));
 }
 
@@ -62,7 +75,8 @@ export function treatments({ MedicationAdministration, Procedure }, now) {
     const running = item.status === "in-progress";
     const what = item.resourceType === "Procedure" ? named(item.code) : drug(item);
     const how = item.dosage?.text ?? rate(item.dosage?.rateQuantity);
-    const state = running ? `running for ${ago(time(item), now).replace(" ago", "")}` : `${clock(time(item))}, ${ago(time(item), now)}`;
+    const begun = time(item);
+    const state = running ? `running since ${clock(begun)}, ${ago(begun, now)}` : `${clock(begun)}, ${ago(begun, now)}`;
     return el("li", { class: item.status },
       running && el("span", { class: "badge running" }, "running"),
       el("strong", {}, what), how && ` ${how}`,
@@ -75,8 +89,9 @@ export function readings({ Observation }, now) {
   const rows = byTime(Observation).reverse().map((item) => {
     const { words, unit } = value(item);
     const wrong = item.status === ERROR;
-    const cells = [clock(time(item)), named(item.code) + (wrong ? " (entered in error)" : ""), words, unit, codes(item)];
-    return el("tr", { class: wrong ? "wrong" : null, title: ago(time(item), now) }, cells.map((cell) => el("td", {}, cell)));
+    const name = named(item.code) + (wrong ? " (entered in error)" : "");
+    const cells = [clock(time(item)), name, words, unit, codes(item)].map((cell) => el("td", {}, cell));
+    return el("tr", { class: wrong ? "wrong" : null, title: ago(time(item), now) }, cells);
   });
   const head = ["Time", "Reading", "Value", "Unit", "Code"].map((name) => el("th", { scope: "col" }, name));
   return el("div", { class: "scroll", role: "region", "aria-label": "Readings", tabindex: "0" },
@@ -84,8 +99,8 @@ export function readings({ Observation }, now) {
 }
 
 function time(item) {
-  const given = item.effectiveDateTime ?? item.effectivePeriod?.start ?? item.performedDateTime ?? item.performedPeriod?.start;
-  return new Date(given ?? NaN);
+  const period = item.effectivePeriod ?? item.performedPeriod;
+  return new Date(item.effectiveDateTime ?? item.performedDateTime ?? period?.start ?? NaN);
 }
 
 function byTime(items) {
@@ -101,7 +116,8 @@ function value(item) {
 function quantity(holder) {
   const found = holder.valueQuantity;
   if (found) return { words: `${found.comparator ?? ""}${found.value}`, unit: String(found.unit ?? found.code ?? "") };
-  const words = holder.valueString ?? holder.valueInteger ?? (holder.valueCodeableConcept && named(holder.valueCodeableConcept));
+  const coded = holder.valueCodeableConcept && named(holder.valueCodeableConcept);
+  const words = holder.valueString ?? holder.valueInteger ?? coded;
   return { words: String(words ?? named(holder.dataAbsentReason)), unit: "" };
 }
 
@@ -118,7 +134,8 @@ function line(items) {
   const read = items.map((item) => ({ at: time(item).getTime(), ...(item.component?.[0] ?? item).valueQuantity }));
   const points = read.filter((point) => Number.isFinite(point.value) && point.unit === read.at(-1).unit);
   if (points.length < 2) return null;
-  const [low, high] = [Math.min(...points.map(({ value: it }) => it)), Math.max(...points.map(({ value: it }) => it))];
+  const values = points.map((point) => point.value);
+  const [low, high] = [Math.min(...values), Math.max(...values)];
   const [begin, end] = [points[0].at, points.at(-1).at];
   const places = points.map(({ at, value: it }) => [
     2 + (96 * (at - begin)) / (end - begin || 1),

@@ -120,6 +120,13 @@ def test_s_mgt_4c_methylprednisolone_is_right_when_dexamethasone_did_not_help() 
     assert said(bedside, steroid("1000", "24", "methylprednisolone")) == {Say.ORDER_TWO_STEROIDS: "warning"}
 
 
+def test_s_mgt_3c_and_4d_who_was_escalated_goes_on_with_the_stronger_regimen() -> None:
+    higher = [*tocilizumab(10), *dexamethasone("10", 10), *dexamethasone("20", 6, 1)]
+    assert said(patient(phases=[(20, 2), (8, 3)], drugs=higher), steroid("20")) == {}
+    other = [*tocilizumab(50), *dexamethasone("20", 50, 40), given("methylprednisolone", 6, "1000")]
+    assert said(patient(phases=[(60, 4)], drugs=other), steroid("1000", "24", "methylprednisolone")) == {}
+
+
 def test_on_the_way_down_a_lower_dose_is_no_mistake() -> None:
     bedside = patient(phases=[(60, 4), (8, 3)], drugs=dexamethasone("20", 40, 20, 4))
     assert said(bedside, steroid("20")) == {}

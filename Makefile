@@ -54,9 +54,8 @@ rules: $(READY) ## what documents show of rules, hazards, queries and codes, fro
 	$(BIN)/python -m tests.hazards_table
 	$(BIN)/python -m tests.made_parts
 
-bench: $(READY) ## latency and throughput of patient-view beside a bare Flask view, and of the pull, on loopback
-	$(BIN)/python bench/patient_view.py
-	$(BIN)/python bench/pull.py
+bench: $(READY) ## how fast it is, beside a bare Flask view and HealthChain: under 5 minutes (ARGS="--json FILE")
+	$(BIN)/python -m bench.run $(ARGS)
 
 chaos: $(READY) ## kill the service under load, 200 times (ARGS=20 for fewer): is anything lost that was acknowledged?
 	$(BIN)/python -m tests.chaos $(or $(ARGS),200)
@@ -84,4 +83,4 @@ sbom: $(READY) ## dist/sbom.cdx.json: what ships, as CycloneDX
 		--output-file dist/sbom.cdx.json
 
 clean:
-	rm -rf $(VENV) dist build tests/hapi/target
+	rm -rf $(VENV) .venv-peers dist build tests/hapi/target

@@ -1,92 +1,148 @@
-"""How long a hook call takes that pulls its data from a FHIR server which needs 100 ms for every query.
+"""Hook calls without a prefetch, against FHIR servers that need 100 ms for every query.
 
-Starts a FHIR server that knows its answers beforehand, waits, and does nothing else, and the production server with one
-worker, on loopback ports. Prints p50 and the slowest, also in round trips to that server: of a patient who is not
-eligible and of one who is, one call and 16 at once, in two phases and in one. Bounded: about 800 calls, two minutes.
+Such a server knows its answers beforehand, waits, and does nothing else. Calls come one at a time, and 16 that begin
+together; data is gathered in two phases, as it is by default, and in one (`CRS_CDS_ONE_PHASE`).
 """
 
 import asyncio
+import http.client
 import multiprocessing
-import statistics
-import tempfile
+import re
+import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
+from statistics import median
 from threading import Barrier
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import requests
 from flask import Flask
-from patient_view import HOST, await_port, free_port, serve
 
-from cds_service.content.load import load
+from bench.bodies import SERVICE, TEMPLATE, knowledge, of_patient, pulling
+from bench.servers import HOST, ROOT, Server, free_port, service
 from cds_service.fhir.memory import Repository
 from cds_service.fhir.stories import load_story, shifted
-from cds_service.hooks.knowledge import Knowledge
-from cds_service.web.app import create_app
 from cds_service.web.fhir_server import fhir_blueprint
-from cds_service.web.settings import Settings
-from cds_service.web.state import prepare_state
 
-ROUND_TRIP_SECONDS = 0.1
+QUERY_SECONDS = 0.1
+CALL_SECONDS = 30
 AT_ONCE = 16
-ROUNDS = 10
-STORIES = Path(__file__).parents[1] / "fhir_fixtures"
-PATIENTS = {"not eligible": "not-eligible-sepsis", "eligible, grade 3": "grade-3-one-vasopressor"}
+STORIES = {"not eligible": "not-eligible-sepsis", "eligible, grade 3": "grade-3-one-vasopressor"}
+_PATIENT = re.compile(rb"bench-\d+")
+_patients = count(1)
+Answers = Mapping[bytes, bytes]
 
 
-def main() -> None:
-    """Measure both ways of gathering and print a table."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pull:
+    """Calls of one kind: seconds of each, processor seconds of the service for each.
+
+    `chain`: seconds that the FHIR server takes for the longest chain of queries each of which waits for the one before.
+    """
+
+    phases: int
+    patient: str
+    at_once: int
+    times: tuple[float, ...]
+    chain: float
+    cpu: float
+
+    @property
+    def overhead(self) -> float:
+        """Seconds of the middle call beyond what its FHIR server takes."""
+        return median(self.times) - self.chain
+
+
+def pulls(state: Path, rounds: int) -> Iterator[Pull]:
+    """Each way of gathering with each patient, one call at a time and 16 at once, in so many rounds."""
+    with ExitStack() as running:
+        servers = {name: running.enter_context(_fhir_server(_answers(story))) for name, story in STORIES.items()}
+        for phases in (2, 1):
+            own = {"fhir_servers": ",".join(servers.values()), "one_phase": str(phases == 1)}
+            with service(state / f"{phases}", own) as server:
+                for patient, base in servers.items():
+                    for at_once in (1, AT_ONCE):
+                        _measured(server, base, 1, at_once)  # connections are made, and kept
+                        before = server.cpu_seconds()
+                        times = _measured(server, base, rounds, at_once)
+                        yield Pull(
+                            phases=phases,
+                            patient=patient,
+                            at_once=at_once,
+                            times=times,
+                            chain=QUERY_SECONDS * (phases if patient.startswith("eligible") else 1),
+                            cpu=(server.cpu_seconds() - before) / len(times),
+                        )
+
+
+def _measured(server: Server, fhir: str, rounds: int, at_once: int) -> tuple[float, ...]:
+    """Seconds of each call, in rounds of so many that begin together."""
+    together, body = Barrier(at_once, timeout=CALL_SECONDS), pulling(fhir)
+
+    def client() -> list[float]:
+        connection = http.client.HTTPConnection(HOST, server.port, timeout=CALL_SECONDS)
+        times = []
+        for _ in range(rounds):
+            mine = of_patient(body, next(_patients))
+            together.wait()
+            begun = time.perf_counter()
+            connection.request("POST", SERVICE, mine, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            answer = response.read()
+            times.append(time.perf_counter() - begun)
+            if response.status != 200 or b"FHIR server" in answer:
+                together.abort()
+                raise SystemExit(f"pull: the service answered HTTP {response.status}, and not with all data")
+        return times
+
+    with ThreadPoolExecutor(at_once) as clients:
+        found = [clients.submit(client) for _ in range(at_once)]
+        return tuple(taken for each in found for taken in each.result())
+
+
+def _answers(story: str) -> Answers:
+    """What the embedded FHIR server answers to each query, by path and query as they are sent, for TEMPLATE."""
     now = datetime.now(UTC)
-    knowledge = Knowledge.of(load(), ZoneInfo("UTC"))
-    stories = {name: load_story(STORIES, story) for name, story in PATIENTS.items()}
-    patients = {name: str(story.expect["patient"]) for name, story in stories.items()}
+    told = load_story(ROOT / "fhir_fixtures", story)
     repository = Repository(lambda: now)
-    for story in stories.values():
-        repository.transaction(shifted(story.bundle, now))
-    with _process(_serve_fhir, _answers(repository, knowledge, patients)) as fhir:
-        print(f"{'gathering':11} {'patient':18} {'at once':>7} {'p50 ms':>7} {'max ms':>7} {'round trips':>12}")  # noqa: T201
-        for way, one_phase in (("two phases", False), ("one phase", True)):
-            with tempfile.TemporaryDirectory(prefix="crs-cds-bench-") as state:
-                settings = Settings(
-                    auth="off",
-                    fhir_servers=(f"http://{HOST}:{fhir}/fhir",),
-                    state_folder=Path(state),
-                    database_url=None,
-                    one_phase=one_phase,
-                )
-                prepare_state(settings, now)
-                with _process(serve, lambda settings=settings: create_app(settings, knowledge)) as service:
-                    for name, patient in patients.items():
-                        for at_once in (1, AT_ONCE):
-                            times = _measure(service, settings.fhir_servers[0].base, patient, at_once)
-                            p50 = statistics.median(times)
-                            row = f"{p50 * 1e3:7.0f} {max(times) * 1e3:7.0f} {p50 / ROUND_TRIP_SECONDS:12.2f}"
-                            print(f"{way:11} {name:18} {at_once:7} {row}", flush=True)  # noqa: T201
-
-
-def _answers(repository: Repository, knowledge: Knowledge, patients: Mapping[str, str]) -> dict[str, bytes]:
-    """What the embedded FHIR server answers to each query of each patient, by path and query as they are sent."""
+    repository.transaction(shifted(told.bundle, now))
     app = Flask("fhir")
     app.register_blueprint(fhir_blueprint(repository), url_prefix="/fhir")
-    client = app.test_client()
-    urls = [f"http://{HOST}/fhir/{need.path(patient)}" for need in knowledge.needs for patient in patients.values()]
-    return {requests.Request("GET", url).prepare().path_url: client.get(url).data for url in urls}
+    client, patient = app.test_client(), str(told.expect["patient"])
+    urls = [f"http://{HOST}/fhir/{need.path(patient)}" for need in knowledge().needs]
+    found = {requests.Request("GET", url).prepare().path_url.encode(): client.get(url).data for url in urls}
+    own = patient.encode()
+    return {path.replace(own, TEMPLATE): answer.replace(own, TEMPLATE) for path, answer in found.items()}
 
 
-def _serve_fhir(answers: Mapping[str, bytes], port: int) -> None:
-    """A child: answers what it knows after the round trip, on connections that it keeps."""
+@contextmanager
+def _fhir_server(answers: Answers) -> Iterator[str]:
+    """A process that answers for any patient; its base URL."""
+    port = free_port()
+    process = multiprocessing.get_context("fork").Process(target=_serve, args=(answers, port), daemon=True)
+    process.start()
+    try:
+        yield f"http://{HOST}:{port}/fhir"
+    finally:
+        process.kill()
+        process.join(CALL_SECONDS)
+
+
+def _serve(answers: Answers, port: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends it
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                body = answers[head.split(b" ", 2)[1].decode()]
-                await asyncio.sleep(ROUND_TRIP_SECONDS)
+                path = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1]
+                [patient] = set(_PATIENT.findall(path))
+                body = answers[path.replace(patient, TEMPLATE)].replace(TEMPLATE, patient)
+                await asyncio.sleep(QUERY_SECONDS)
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/fhir+json\r\n")
                 writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
         except asyncio.IncompleteReadError:
@@ -97,48 +153,3 @@ def _serve_fhir(answers: Mapping[str, bytes], port: int) -> None:
         await server.serve_forever()
 
     asyncio.run(listen())
-
-
-@contextmanager
-def _process(run: Callable[[Any, int], None], argument: object) -> Iterator[int]:
-    """A process that listens on a free port, which it is given; ended at the end."""
-    port = free_port()
-    process = multiprocessing.get_context("fork").Process(target=run, args=(argument, port), daemon=True)
-    process.start()
-    try:
-        await_port(port)
-        yield port
-    finally:
-        process.terminate()
-        process.join(10)
-
-
-def _measure(service: int, fhir: str, patient: str, at_once: int) -> list[float]:
-    """Seconds of each call: rounds of so many calls that begin together, after one round that is not counted."""
-    together = Barrier(at_once)
-
-    def rounds() -> list[float]:
-        times = []
-        with requests.Session() as session:
-            for _ in range(1 + ROUNDS):
-                together.wait()
-                started = time.perf_counter()
-                _call(session, service, fhir, patient)
-                times.append(time.perf_counter() - started)
-        return times[1:]
-
-    with ThreadPoolExecutor(at_once) as clients:
-        return [seconds for client in [clients.submit(rounds) for _ in range(at_once)] for seconds in client.result()]
-
-
-def _call(session: requests.Session, service: int, fhir: str, patient: str) -> None:
-    body = {"hook": "patient-view", "hookInstance": "bench", "fhirServer": fhir}
-    body |= {"context": {"userId": "Practitioner/p", "patientId": patient}}
-    answer = session.post(f"http://{HOST}:{service}/cds-services/crs-patient-view", json=body, timeout=30)
-    missing = answer.json()["extension"]["org.crs-cds.assessment"].get("missing", [])
-    if answer.status_code != 200 or any("FHIR server" in line for line in missing):
-        raise SystemExit(f"the service answered HTTP {answer.status_code}: {missing}")
-
-
-if __name__ == "__main__":
-    main()

@@ -24,19 +24,25 @@ USER = "postgres" if os.geteuid() == 0 else None
 """PostgreSQL refuses to run as root; Debian's package brings this user."""
 
 
-def binaries() -> Path:
+def installed() -> Path | None:
     """The folder of the newest installed PostgreSQL."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
-    if found:
-        return found[-1]
+    return found[-1] if found else None
+
+
+def binaries() -> Path:
+    """The same; without one the test is skipped, or fails."""
+    found = installed()
+    if found is not None:
+        return found
     if os.environ.get("CRS_TESTS_POSTGRES") == "required":
         pytest.fail("PostgreSQL is not installed, and CRS_TESTS_POSTGRES is `required`: apt-get install postgresql")
     pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
 
 
 @contextmanager
-def running_postgres() -> Iterator[str]:
-    """The server: `postgresql://user@host:port`."""
+def running_postgres(fsync: str = "off") -> Iterator[str]:
+    """The server: `postgresql://user@host:port`. It waits for the disk only if it is told to."""
     programs, port = binaries(), free_port()
     folder = tempfile.mkdtemp(prefix="crs-postgres-")
     try:
@@ -45,7 +51,7 @@ def running_postgres() -> Iterator[str]:
         made = [programs / "initdb", "-D", folder, "-U", "crs", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C"]
         subprocess.run(made, check=True, capture_output=True, user=USER, cwd=folder)
         with Path(folder, "log").open("wb") as log:
-            options = {"listen_addresses": HOST, "port": port, "unix_socket_directories": "", "fsync": "off"}
+            options = {"listen_addresses": HOST, "port": port, "unix_socket_directories": "", "fsync": fsync}
             given = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
             command = [programs / "postgres", "-D", folder, *given]
             server = subprocess.Popen(command, stdout=log, stderr=log, user=USER, cwd=folder)

@@ -185,6 +185,13 @@ def test_s_mgt_4c_whether_it_got_better_is_not_known_the_draft_says_so() -> None
     assert bedside.drafts["methylprednisolone"].condition == "only if not improved since"
 
 
+def test_s_mgt_4c_where_it_is_known_that_it_got_worse_or_none_was_given_the_draft_has_no_condition() -> None:
+    worse = Bedside(phases=[(20, 3), (2, 4)], drugs=[*tocilizumab(10), *dexamethasone("20", 10, 4)])
+    assert worse.drafts["methylprednisolone"].condition == ""
+    ordered_only = Bedside(phases=[(20, 3)], **order_of("8"))
+    assert ordered_only.drafts["dexamethasone-10"].condition == ""
+
+
 @pytest.mark.parametrize(
     ("mg", "drafted"), [("10", {"dexamethasone-20": "dexamethasone 10 mg"}), ("20", {}), (None, {})]
 )

@@ -239,7 +239,7 @@ def _measured(figures: Figures) -> str:
     return table(
         ("figure", "measured", "name"),
         (f"processor time of a call with a prefetch, {share}", f"{number(found['cpu'])} ms", "*c*"),
-        ("the same when everything is pulled, 16 at once", f"{number(found['pulling'])} ms", "*p*"),
+        ("the same when a small chart is pulled, 16 at once", f"{number(found['pulling'])} ms", "*p*"),
         ("how long a call that pulls lasts, with 100 ms a query", f"{number(found['lasts'])} s", "*t*"),
         ("size of a call with a prefetch", f"{number(found['kilobytes'])} kB", "*k*"),
         ("resident memory of a worker", f"{number(found['megabytes'])} MB", "*m*"),

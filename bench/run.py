@@ -279,7 +279,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=FIGURES, help="where the figures are written")
     parser.add_argument("--tiny", action="store_true", help="two calls of each kind: whether it works, no figures")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda sent, _: sys.exit(128 + sent))  # what was started is ended
     begun = time.monotonic()
 
     def say(line: str) -> None:

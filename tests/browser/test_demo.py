@@ -353,6 +353,7 @@ def test_hostile_names_in_the_record_are_shown_as_text(chart: Chart, demo: str) 
     expect(page.get_by_role("heading", name=HOSTILE)).to_be_visible()
     for region in ("Vital signs, newest", "Infusions, drugs and procedures", "Orders", "All readings"):
         expect(page.get_by_role("region", name=region)).to_contain_text(HOSTILE)
+    expect(page.get_by_role("status")).to_contain_text("The chart was opened again")
     page.get_by_role("button", name=re.compile("^Sign")).click()
     expect(page.get_by_role("status")).to_contain_text("The EHR fired order-sign")
     assert page.locator("img").count() == 1, "only the sign of the page itself"

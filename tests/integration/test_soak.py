@@ -22,7 +22,8 @@ def use(megabytes: float = 100, threads: int = 10, descriptors: int = 20) -> Use
         (use(megabytes=105), None),
         (use(megabytes=106), "megabytes"),
         (use(threads=11), "threads"),
-        (use(descriptors=22), "descriptors"),
+        (use(descriptors=32), None),
+        (use(descriptors=33), "descriptors"),
     ],
 )
 def test_t92_growth_is_seen(last: Use, said: str | None) -> None:

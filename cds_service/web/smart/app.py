@@ -133,10 +133,10 @@ class SmartApp:
         try:
             body = parse(send_form(*where, form, headers, connections, READ_SECONDS, MAXIMUM_BYTES))
         except ServerInTrouble as error:
-            log.warning("no token", client=registration.id, reason=error.kind)
+            log.warning("no access granted", client=registration.id, reason=error.kind)
             raise Unavailable("the EHR's sign-in does not answer: try again later") from error
         except FhirFailure as error:
-            log.warning("no token", client=registration.id, reason=error.kind)
+            log.warning("no access granted", client=registration.id, reason=error.kind)
             raise LaunchRefused(f"the EHR gave no access for this sign-in: {_BEGIN_AGAIN}") from error
         except InvalidRequest as error:
             raise LaunchRefused("the EHR granted access in a form that cannot be read") from error

@@ -15,7 +15,7 @@ WATCHED = ("temperatures", "pressures", "oxygen", "saturations", "vasoactives", 
 """What must be known of a stretch of time before it can be called free of CRS."""
 
 
-def episode_at(timeline: Timeline, scale: Scale, since: datetime, now: datetime, *, peak: bool = True) -> Episode:
+def episode_at(timeline: Timeline, scale: Scale, since: datetime, now: datetime, *, peak: bool) -> Episode:
     """The last episode since the therapy: closed, open, waived, masked-onset or resolved. Its peak, if asked for."""
     signs = _signs(timeline, scale, since, now)
     if not signs:

@@ -40,21 +40,30 @@ class Verdict(NamedTuple):
     doubts: tuple[str, ...] = ()
 
 
+class Decision(NamedTuple):
+    """The support, the verdict, None where the criterion is not met or not known, and the lowest saturation.
+
+    Oxygen that is given outranks the saturation, which is then not looked for.
+    """
+
+    support: Support
+    verdict: Verdict | None
+    lowest: OxygenSaturation | None
+
+
 def hypoxia(timeline: Timeline, scale: Scale, now: datetime) -> Finding:
     """The hypoxia criterion at `now`."""
-    support = support_at(timeline, scale, now)
-    lowest = _lowest(timeline, scale, now)
-    verdict = _decided(support, lowest, scale)
+    support, verdict, lowest = _decided(timeline, scale, now)
     if verdict is None:
         return _without_oxygen(lowest, support, timeline, scale, now)
-    if support.given or lowest is None:
+    if lowest is None:
         return _graded(verdict, support, timeline, scale, now)
     return _low_without_oxygen(verdict, lowest, support, timeline, scale, now)
 
 
 def hypoxia_grade(timeline: Timeline, scale: Scale, now: datetime) -> int:
     """The grade of the hypoxia criterion at `now`, 0 where it is not met or not known."""
-    verdict = _decided(support_at(timeline, scale, now), _lowest(timeline, scale, now), scale)
+    verdict = _decided(timeline, scale, now).verdict
     return verdict.grade if verdict else 0
 
 
@@ -63,14 +72,15 @@ def latest_flow(timeline: Timeline, scale: Scale, now: datetime) -> Decimal | No
     return support_at(timeline, scale, now).flow
 
 
-def _decided(support: Support, lowest: OxygenSaturation | None, scale: Scale) -> Verdict | None:
-    """Oxygen that is given outranks the saturation; None where the criterion is not met or not known."""
+def _decided(timeline: Timeline, scale: Scale, now: datetime) -> Decision:
+    support = support_at(timeline, scale, now)
     if support.given:
-        return _by_support(support, scale)
+        return Decision(support, _by_support(support, scale), None)
+    lowest = min(_saturations(timeline, scale, now), key=lambda reading: reading.percent, default=None)
     if lowest is None or not scale.is_low_saturation(lowest.percent):
-        return None
+        return Decision(support, None, lowest)
     rule = f"SpO2 below {shown(scale.hypoxia_saturation)} % without oxygen"
-    return Verdict(LOW_SATURATION, rule, "S-GRADE-2b", "provisional grade 2")
+    return Decision(support, Verdict(LOW_SATURATION, rule, "S-GRADE-2b", "provisional grade 2"), lowest)
 
 
 def _graded(verdict: Verdict, support: Support, timeline: Timeline, scale: Scale, now: datetime) -> Finding:
@@ -235,10 +245,6 @@ def _stale_saturation(timeline: Timeline, scale: Scale, now: datetime) -> tuple[
 
 def _saturations(timeline: Timeline, scale: Scale, now: datetime) -> Sequence[OxygenSaturation]:
     return between(timeline.saturations, now - scale.oxygen_window, now)
-
-
-def _lowest(timeline: Timeline, scale: Scale, now: datetime) -> OxygenSaturation | None:
-    return min(_saturations(timeline, scale, now), key=lambda reading: reading.percent, default=None)
 
 
 def _words(device: Device | None, text: str, flow: Decimal | None, fio2: Decimal | None) -> str:
